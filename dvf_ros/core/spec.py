@@ -1,0 +1,245 @@
+"""The robot spec: which topics, message types and fields make up the state and the action of one robot and task."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dvf_ros.core.parsing import ConfigError, nearest, parse
+
+Kind = Literal["scalar", "vector", "quaternion", "joints", "array"]
+StopMode = Literal["zero", "hold"]
+
+FIXED_SIZES = {"scalar": 1, "vector": 3, "quaternion": 4}
+AXES = {"vector": ("x", "y", "z"), "quaternion": ("x", "y", "z", "w")}
+
+
+@dataclass(frozen=True)
+class Field:
+    """One quantity of a message.
+
+    `path` walks from the message to the value (`pose.position`, `data[2]`). A `vector` has x, y, z; a `quaternion`
+    x, y, z, w; `joints` picks the named joints out of a JointState's parallel arrays; an `array` has `size` numbers.
+    Limits, `max_rate` (unit per second) and `stop_mode` matter for actions only: they bound what is ever sent, and
+    say what a stop sends.
+    """
+
+    name: str
+    path: str
+    kind: Kind = "scalar"
+    joints: tuple[str, ...] = ()
+    size: int = 0
+    unit: str = "1"
+    lower: tuple[float, ...] = ()
+    upper: tuple[float, ...] = ()
+    max_rate: tuple[float, ...] = ()
+    stop_mode: StopMode = "zero"
+
+    def __post_init__(self) -> None:
+        size = FIXED_SIZES.get(self.kind) or (len(self.joints) if self.kind == "joints" else self.size)
+        if size < 1:
+            need = "joints: [names]" if self.kind == "joints" else "size: (at least 1)"
+            raise ConfigError(f"field '{self.name}' of kind '{self.kind}' needs {need}")
+        if self.joints and self.kind != "joints":
+            raise ConfigError(f"field '{self.name}' names joints but is of kind '{self.kind}'; write kind: joints")
+        if len(set(self.joints)) != len(self.joints):
+            raise ConfigError(f"field '{self.name}' names a joint twice")
+        object.__setattr__(self, "size", size)
+        for key, default in (("lower", -np.inf), ("upper", np.inf), ("max_rate", np.inf)):
+            values = getattr(self, key)
+            if len(values) not in (0, size):
+                raise ConfigError(f"field '{self.name}': expected {size} numbers in '{key}', found {len(values)}")
+            object.__setattr__(self, key, tuple(values) or (default,) * size)
+        if any(low > high for low, high in zip(self.lower, self.upper, strict=True)):
+            raise ConfigError(f"field '{self.name}': a lower limit lies above its upper limit")
+
+    @property
+    def element_names(self) -> tuple[str, ...]:
+        """A name for each number of the field, e.g. `eef_position.x`, `joint_position.panda_joint1`."""
+        if self.kind == "scalar":
+            return (self.name,)
+        parts = AXES.get(self.kind) or self.joints or tuple(str(i) for i in range(self.size))
+        return tuple(f"{self.name}.{part}" for part in parts)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One topic: what is read from (or written to) it, and how old (s) a value may be before it no longer counts."""
+
+    topic: str
+    type: str
+    fields: tuple[Field, ...]
+    max_age: float = 0.2
+    stamp: Literal["header", "receive"] = "header"
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            raise ConfigError(f"topic '{self.topic}' has no fields")
+        if self.type.count("/") != 2 or "/msg/" not in self.type:
+            raise ConfigError(f"topic '{self.topic}': expected a type such as 'sensor_msgs/msg/JointState', found '{self.type}'")
+        if not self.max_age > 0:
+            raise ConfigError(f"topic '{self.topic}': expected max_age > 0 s, found {self.max_age}")
+
+    @property
+    def size(self) -> int:
+        """How many numbers the topic's fields hold together."""
+        return sum(item.size for item in self.fields)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A box (m) that the position field must not leave by the velocity field's doing."""
+
+    position: str
+    velocity: str
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class FieldSlice:
+    """Where a field's numbers lie in the state or action vector: `vector[start:stop]`."""
+
+    name: str
+    kind: Kind
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class RobotSpec:
+    """A robot and its task as the recorder, converter, simulator, learner and controller all see it."""
+
+    robot: str
+    task: str
+    rate: float
+    state: tuple[Source, ...]
+    action: tuple[Source, ...]
+    frame: str = "base_link"
+    outcome: Source | None = None
+    workspace: Workspace | None = None
+    text: str = field(default="", init=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: str, origin: str = "robot spec") -> RobotSpec:
+        """Read a spec from YAML text.
+
+        Raises ConfigError naming the line, what was expected and the nearest known name.
+        """
+        spec = parse(cls, text, origin)
+        object.__setattr__(spec, "text", text)
+        return spec
+
+    @classmethod
+    def load(cls, path: str | Path) -> RobotSpec:
+        """Read a spec file; raises ConfigError, also when the file is not there."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"robot spec '{path}' cannot be read: {error.strerror}") from error
+        return cls.parse(text, str(path))
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.rate <= 1000:
+            raise ConfigError(f"expected a rate between 0.1 and 1000 Hz, found {self.rate}")
+        if not self.state:
+            raise ConfigError("the state has no topics")
+        for part, sources in (("state", self.state), ("action", self.action)):
+            names = [item.name for source in sources for item in source.fields]
+            topics = [source.topic for source in sources]
+            for what, words in (("field", names), ("topic", topics)):
+                for word in words:
+                    if words.count(word) > 1:
+                        raise ConfigError(f"{part}: the {what} '{word}' stands twice; merge or rename one")
+        if self.outcome:
+            for item in self.outcome.fields:
+                if item.name not in ("reward", "success", "terminated", "truncated"):
+                    known = ("reward", "success", "terminated", "truncated")
+                    raise ConfigError(f"outcome: unknown field '{item.name}'; {nearest(item.name, known)}")
+        if self.workspace:
+            self._check_workspace(self.workspace)
+
+    def _check_workspace(self, box: Workspace) -> None:
+        for key, layout in (("position", self.state_layout), ("velocity", self.action_layout)):
+            names = {piece.name: piece for piece in layout}
+            name = getattr(box, key)
+            if name not in names:
+                raise ConfigError(f"workspace.{key}: no field '{name}'; {nearest(name, names)}")
+            if names[name].stop - names[name].start != 3:
+                raise ConfigError(f"workspace.{key}: expected a field of 3 numbers, '{name}' is not")
+        if len(box.lower) != 3 or len(box.upper) != 3:
+            raise ConfigError("workspace: expected 3 numbers (x, y, z) in 'lower' and in 'upper'")
+
+    @property
+    def period_ns(self) -> int:
+        """One control period in nanoseconds."""
+        return round(1e9 / self.rate)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the spec says about state, action and rate: equal digests mean exchangeable data."""
+        meaning = repr((self.robot, self.task, self.rate, self.state, self.action))
+        return hashlib.sha256(meaning.encode()).hexdigest()
+
+    @cached_property
+    def state_layout(self) -> tuple[FieldSlice, ...]:
+        """Where each state field lies in the state vector (D,)."""
+        return _layout(self.state)
+
+    @cached_property
+    def action_layout(self) -> tuple[FieldSlice, ...]:
+        """Where each action field lies in the action vector (A,)."""
+        return _layout(self.action)
+
+    @property
+    def state_size(self) -> int:
+        """D, the length of a state vector."""
+        return sum(source.size for source in self.state)
+
+    @property
+    def action_size(self) -> int:
+        """A, the length of an action vector."""
+        return sum(source.size for source in self.action)
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """A name for each number of the state vector (D,)."""
+        return tuple(name for source in self.state for item in source.fields for name in item.element_names)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """A name for each number of the action vector (A,)."""
+        return tuple(name for source in self.action for item in source.fields for name in item.element_names)
+
+    @cached_property
+    def action_lower(self) -> np.ndarray:
+        """(A,) smallest allowed action, units of the spec; -inf where unbounded."""
+        return self._action_limit("lower")
+
+    @cached_property
+    def action_upper(self) -> np.ndarray:
+        """(A,) largest allowed action, units of the spec; +inf where unbounded."""
+        return self._action_limit("upper")
+
+    @cached_property
+    def action_max_rate(self) -> np.ndarray:
+        """(A,) largest allowed change of an action per second; +inf where unbounded."""
+        return self._action_limit("max_rate")
+
+    def _action_limit(self, key: str) -> np.ndarray:
+        return np.array([value for source in self.action for item in source.fields for value in getattr(item, key)])
+
+
+def _layout(sources: tuple[Source, ...]) -> tuple[FieldSlice, ...]:
+    pieces = []
+    start = 0
+    for source in sources:
+        for item in source.fields:
+            pieces.append(FieldSlice(item.name, item.kind, start, start + item.size))
+            start += item.size
+    return tuple(pieces)

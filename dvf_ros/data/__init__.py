@@ -1,0 +1,1 @@
+"""Trajectories on disk: a memory-mapped dataset, pairs of states drawn from it, normalisation."""

@@ -1,0 +1,229 @@
+"""A memory-mapped dataset of trajectories.
+
+Layout of the folder (F frames, E episodes; D, A from the spec):
+
+    spec.yaml         the robot spec's text
+    states.npy        (F, D) float32    s_k
+    actions.npy       (F, A) float32    a_k, taken in s_k, leads to s_{k+1}
+    action_mask.npy   (F,)   bool       whether a_k is known
+    rewards.npy       (F,)   float32    reward on arrival: belongs to s_{k+1}
+    reward_mask.npy   (F,)   bool
+    stamps.npy        (F,)   int64      nanoseconds
+    episodes.parquet  one row per episode, see Episode
+
+An episode's frames lie together; its last frame has no action and no reward.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dvf_ros.core.spec import RobotSpec
+
+ARRAYS = {
+    "states": np.float32,
+    "actions": np.float32,
+    "action_mask": np.bool_,
+    "rewards": np.float32,
+    "reward_mask": np.bool_,
+    "stamps": np.int64,
+}
+
+
+class DatasetError(ValueError):
+    """A dataset folder is missing, incomplete or contradicts itself."""
+
+
+@dataclass(frozen=True)
+class Episode:
+    """L frames in a row, without a gap, and where they come from."""
+
+    states: np.ndarray  # (L, D)
+    actions: np.ndarray  # (L, A), zero where masked
+    action_mask: np.ndarray  # (L,)
+    rewards: np.ndarray  # (L,), zero where masked
+    reward_mask: np.ndarray  # (L,)
+    stamps: np.ndarray  # (L,)
+    behavior: str = ""
+    success: bool | None = None  # None: nobody said
+    terminated: bool = False
+    truncated: bool = True
+    source: str = ""  # the bag
+    source_digest: str = ""  # its SHA-256
+    quality: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(getattr(self, name)) for name in ARRAYS}
+        if len(set(lengths.values())) != 1:
+            raise DatasetError(f"episode of '{self.source}': expected arrays of one length, found {lengths}")
+        if not len(self.states):
+            raise DatasetError(f"episode of '{self.source}' has no frames")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All episodes, frame after frame; see the module for shapes."""
+
+    spec: RobotSpec
+    states: np.ndarray
+    actions: np.ndarray
+    action_mask: np.ndarray
+    rewards: np.ndarray
+    reward_mask: np.ndarray
+    stamps: np.ndarray
+    episode_start: np.ndarray  # (E,) int64
+    episode_length: np.ndarray  # (E,) int64
+    terminated: np.ndarray  # (E,) bool
+    truncated: np.ndarray  # (E,) bool
+    success: np.ndarray  # (E,) float32: 1, 0, or NaN where nobody said
+    behavior: np.ndarray  # (E,) int64, index into behavior_names
+    behavior_names: tuple[str, ...]
+    source: tuple[str, ...]
+    source_digest: tuple[str, ...]
+    quality: tuple[dict[str, float], ...]
+
+    @property
+    def frames(self) -> int:
+        """F, the number of frames."""
+        return len(self.states)
+
+    @property
+    def episodes(self) -> int:
+        """E, the number of episodes."""
+        return len(self.episode_start)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what the episodes are and the bags they come from."""
+        content = hashlib.sha256(self.spec.digest.encode())
+        if all(self.source_digest):
+            content.update("".join(self.source_digest).encode())
+        else:
+            content.update(np.ascontiguousarray(self.states).tobytes())
+            content.update(np.ascontiguousarray(self.actions).tobytes())
+        content.update(self.episode_length.tobytes())
+        return content.hexdigest()
+
+    @classmethod
+    def from_episodes(cls, spec: RobotSpec, episodes: Sequence[Episode]) -> Dataset:
+        """Join episodes in memory; raises DatasetError if there are none or their shapes are not the spec's."""
+        if not episodes:
+            raise DatasetError("no episodes: expected at least one")
+        for episode in episodes:
+            found = (episode.states.shape[1:], episode.actions.shape[1:])
+            expected = ((spec.state_size,), (spec.action_size,))
+            if found != expected:
+                raise DatasetError(f"episode of '{episode.source}': expected state and action of {expected}, found {found}")
+        arrays = {
+            name: np.concatenate([np.asarray(getattr(episode, name), dtype) for episode in episodes])
+            for name, dtype in ARRAYS.items()
+        }
+        return cls(spec=spec, **arrays, **_columns([_row(episode) for episode in episodes]))
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Dataset:
+        """Map a dataset folder into memory, read-only; raises DatasetError naming the file at fault."""
+        folder = Path(folder)
+        try:
+            spec = RobotSpec.load(folder / "spec.yaml")
+            arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+            rows = pq.read_table(folder / "episodes.parquet").to_pylist()
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}") from error
+        lengths = {name: len(array) for name, array in arrays.items()}
+        total = sum(row["length"] for row in rows)
+        if set(lengths.values()) != {total}:
+            raise DatasetError(f"'{folder}': expected {total} frames (episodes.parquet), found {lengths}")
+        return cls(spec=spec, **arrays, **_columns(rows))
+
+    def frames_of(self, episode: int) -> slice:
+        """The frames of one episode, as a slice."""
+        start = int(self.episode_start[episode])
+        return slice(start, start + int(self.episode_length[episode]))
+
+
+class DatasetWriter:
+    """Appends episodes to a dataset folder, one at a time, in memory of one episode.
+
+    Arrays are written to `.part` files and take their names in `close`, so that a folder never holds half a dataset.
+    """
+
+    def __init__(self, folder: str | Path, spec: RobotSpec) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._spec = spec
+        self._rows: list[dict] = []
+        self._shapes = {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
+        self._files = {name: open(self.folder / f"{name}.part", "wb") for name in ARRAYS}
+
+    def append(self, episode: Episode) -> None:
+        """Add one episode at the end."""
+        for name, dtype in ARRAYS.items():
+            array = np.ascontiguousarray(getattr(episode, name), dtype=dtype)
+            if array.shape[1:] != self._shapes[name]:
+                raise DatasetError(
+                    f"episode of '{episode.source}': expected {name} of {self._shapes[name]}, found {array.shape[1:]}"
+                )
+            self._files[name].write(array.tobytes())
+        self._rows.append(_row(episode))
+
+    def close(self) -> None:
+        """Finish the folder; raises DatasetError (and leaves no dataset) if no episode was appended."""
+        for file in self._files.values():
+            file.close()
+        parts = {name: self.folder / f"{name}.part" for name in ARRAYS}
+        if not self._rows:
+            for part in parts.values():
+                part.unlink()
+            raise DatasetError(f"'{self.folder}': no episode could be used, so there is no dataset")
+        total = sum(row["length"] for row in self._rows)
+        for name, dtype in ARRAYS.items():
+            shape = (total, *self._shapes[name])
+            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+            with open(self.folder / f"{name}.npy", "wb") as target, open(parts[name], "rb") as part:
+                np.lib.format.write_array_header_1_0(target, header)
+                while block := part.read(1 << 24):
+                    target.write(block)
+            parts[name].unlink()
+        (self.folder / "spec.yaml").write_text(self._spec.text, encoding="utf-8")
+        table = pa.Table.from_pylist([row | {"quality": json.dumps(row["quality"])} for row in self._rows])
+        pq.write_table(table, self.folder / "episodes.parquet")
+
+
+def _row(episode: Episode) -> dict:
+    return {
+        "length": len(episode.states),
+        "behavior": episode.behavior,
+        "success": episode.success,
+        "terminated": episode.terminated,
+        "truncated": episode.truncated,
+        "source": episode.source,
+        "source_digest": episode.source_digest,
+        "quality": episode.quality,
+    }
+
+
+def _columns(rows: list[dict]) -> dict:
+    lengths = np.array([row["length"] for row in rows], dtype=np.int64)
+    names = tuple(sorted({row["behavior"] for row in rows}))
+    qualities = (row["quality"] for row in rows)
+    return {
+        "episode_start": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
+        "episode_length": lengths,
+        "terminated": np.array([row["terminated"] for row in rows], dtype=bool),
+        "truncated": np.array([row["truncated"] for row in rows], dtype=bool),
+        "success": np.array([np.nan if row["success"] is None else row["success"] for row in rows], np.float32),
+        "behavior": np.array([names.index(row["behavior"]) for row in rows], dtype=np.int64),
+        "behavior_names": names,
+        "source": tuple(row["source"] for row in rows),
+        "source_digest": tuple(row["source_digest"] for row in rows),
+        "quality": tuple(json.loads(q) if isinstance(q, str) else q for q in qualities),
+    }
