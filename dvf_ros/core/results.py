@@ -1,0 +1,98 @@
+"""The one format in which every measuring command says what it measured."""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a figure has to reach: `value op bar`."""
+
+    name: str
+    value: float
+    op: str
+    bar: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bar is met; NaN meets none."""
+        return bool(OPERATORS[self.op](self.value, self.bar))
+
+
+def write_results(
+    path: str | Path, figures: Mapping[str, object], bars: Sequence[Bar], seeds: Sequence[int], command: str = ""
+) -> bool:
+    """Write `figures` and `bars` as JSON, named after the file; returns whether all bars hold.
+
+    `command` is what to run to measure again; by default, what this process was started with.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {
+        "name": path.stem,
+        "command": command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "commit": commit(),
+        "machine": machine(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "seeds": list(seeds),
+        "figures": dict(figures),
+        "bars": [asdict(bar) | {"holds": bar.holds} for bar in bars],
+    }
+    path.write_text(json.dumps(record, indent=1, default=_plain) + "\n", encoding="utf-8")
+    return all(bar.holds for bar in bars)
+
+
+def commit() -> str:
+    """The commit that runs, with `+changes` for an edited checkout; `unknown` outside of one."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def machine() -> str:
+    """Processor, cores and operating system, for a reader who compares figures."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+        model = names[0] if names else model
+    return f"{model}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval (low, high) of a success rate after Wilson (1927); (0, 1) without trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    rate = successes / trials
+    center = (rate + z * z / (2 * trials)) / (1 + z * z / trials)
+    half = z / (1 + z * z / trials) * np.sqrt(rate * (1 - rate) / trials + z * z / (4 * trials * trials))
+    return max(0.0, float(center - half)), min(1.0, float(center + half))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"results hold numbers, texts and lists, not {type(value).__name__}")
