@@ -1,0 +1,38 @@
+"""Declare parameters that describe themselves: every one has a text, and a range or a list of what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.node import Node
+
+
+def declare(
+    node: Node,
+    name: str,
+    default: Any,
+    description: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    options: Sequence[str] = (),
+    read_only: bool = True,
+) -> Any:
+    """Declare a parameter and return its value.
+
+    Raises ValueError naming the parameter, what is allowed and what was given, where a text is none of `options`;
+    ranges are enforced by rclpy.
+    """
+    allowed = f"one of: {', '.join(options)}" if options else ""
+    descriptor = ParameterDescriptor(description=description, read_only=read_only, additional_constraints=allowed)
+    if low is not None and high is not None:
+        if isinstance(default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
+        else:
+            descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
+    value = node.declare_parameter(name, default, descriptor).value
+    if options and value not in options:
+        raise ValueError(f"parameter '{name}': expected {allowed}; found '{value}'")
+    return value

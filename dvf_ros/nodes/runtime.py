@@ -1,0 +1,65 @@
+"""Run a node until it is done or told to end, closing it while it can still publish."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import rclpy
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+
+ENDING = {signal.SIGINT, signal.SIGTERM}
+BAD_START = (ValueError, OSError, InvalidParameterTypeException, InvalidParameterValueException)
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A node that has something to finish (a bag, a last command) before it is destroyed."""
+
+    def close(self) -> None:
+        """Finish; called once, on the executor's thread, while publishers still work."""
+
+
+def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = SingleThreadedExecutor) -> int:
+    """Make a node, spin it, close it; returns the process's exit status.
+
+    The node ends on SIGINT or SIGTERM (status 0), or when its attribute `done`, a Future, has a result (that
+    status). An error that a user can mend (bad parameter, spec or file) is told in one line, with status 1.
+    """
+    # rclpy's own handlers would shut the context down first, and no stop command could go out after that. The
+    # signals are blocked in all threads and one thread waits for them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = make_node()
+    except BAD_START as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        rclpy.try_shutdown()
+        return 1
+    spinner = executor()
+    spinner.add_node(node)
+    done: Future = getattr(node, "done", None) or Future(executor=spinner)
+    threading.Thread(target=_wait_for_signal, args=(done, spinner), daemon=True).start()
+    try:
+        spinner.spin_until_future_complete(done)
+        if isinstance(node, Closable):
+            node.close()
+    finally:
+        spinner.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return int(done.result() or 0)
+
+
+def _wait_for_signal(done: Future, spinner: Executor) -> None:
+    signal.sigwait(ENDING)
+    if not done.done():
+        done.set_result(0)
+    spinner.wake()
