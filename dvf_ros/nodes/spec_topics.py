@@ -1,0 +1,88 @@
+"""A spec's topics on the wire: subscribe to its state, publish its action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+
+from dvf_ros.core.selection import FieldSelector, SelectionError, check_paths, write_fields
+from dvf_ros.core.spec import RobotSpec, Source
+from dvf_ros.nodes.message_types import fields_of, message_class
+
+SENSOR_QOS = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class StateTopics:
+    """Subscriptions to all state topics of a spec; each message's fields go to `observe(topic, stamp, values)`.
+
+    A message that does not hold what the spec says is logged (throttled), counted and dropped. Raises ConfigError if
+    the spec does not fit the message types.
+    """
+
+    def __init__(self, node: Node, spec: RobotSpec, observe: Callable[[str, int, np.ndarray], None]) -> None:
+        check_paths(spec, fields_of)
+        self.refused = 0
+        self._node = node
+        self._observe = observe
+        self._subscriptions = [
+            node.create_subscription(message_class(source.type), source.topic, self._callback(source), SENSOR_QOS)
+            for source in spec.state
+        ]
+
+    def destroy(self) -> None:
+        """Take the subscriptions down."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+
+    def _callback(self, source: Source) -> Callable[[Any], None]:
+        selector = FieldSelector(source)
+
+        def receive(message: Any) -> None:
+            try:
+                values = selector.select(message)
+                stamp = selector.stamp(message, self._node.get_clock().now().nanoseconds)
+            except SelectionError as error:
+                self.refused += 1
+                self._node.get_logger().error(f"message dropped: {error}", throttle_duration_sec=1.0)
+                return
+            self._observe(source.topic, stamp, values)
+
+        return receive
+
+
+class CommandTopics:
+    """Publishers of all action topics of a spec."""
+
+    def __init__(self, node: Node, spec: RobotSpec) -> None:
+        self._node = node
+        self._spec = spec
+        self._publishers = [
+            (source, message_class(source.type), node.create_publisher(message_class(source.type), source.topic, COMMAND_QOS))
+            for source in spec.action
+        ]
+
+    def publish(self, action: np.ndarray, stamp: int) -> None:
+        """Publish `action` (A,) under `stamp` (ns); a topic of which a number is not finite is left out."""
+        start = 0
+        for source, message_type, publisher in self._publishers:
+            values = action[start : start + source.size]
+            start += source.size
+            if not np.isfinite(values).all():
+                continue
+            message = message_type()
+            if hasattr(message, "header"):
+                message.header.stamp = Time(nanoseconds=stamp).to_msg()
+                message.header.frame_id = self._spec.frame
+            write_fields(source, values, message)
+            publisher.publish(message)
+
+    def destroy(self) -> None:
+        """Take the publishers down."""
+        for _, _, publisher in self._publishers:
+            self._node.destroy_publisher(publisher)
