@@ -81,11 +81,14 @@ class Aligner:
 
     def push(self, topic: str, stamp: int, values: np.ndarray) -> None:
         """Take in one message's selected values (size of the source,)."""
-        buffer = self._buffers[self._index[topic]]
-        if buffer.stamps and stamp < buffer.stamps[-1] - BACKWARD_JUMP_NS:
+        if self.jumps_back(topic, stamp):
             self.clear()
-            buffer = self._buffers[self._index[topic]]
-        buffer.insert(stamp, values)
+        self._buffers[self._index[topic]].insert(stamp, values)
+
+    def jumps_back(self, topic: str, stamp: int) -> bool:
+        """Whether a message with this stamp (ns) would start a new epoch."""
+        stamps = self._buffers[self._index[topic]].stamps
+        return bool(stamps) and stamp < stamps[-1] - BACKWARD_JUMP_NS
 
     def clear(self) -> None:
         """Forget all values and start a new epoch."""

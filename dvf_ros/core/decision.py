@@ -27,4 +27,5 @@ class Decision:
     rewards: np.ndarray  # (M,) predicted reward of each future
     value: float  # value of the chosen candidate
     value_error: float  # its standard error
+    discount: float  # the γ of all values
     timings: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds

@@ -212,6 +212,15 @@ class RobotSpec:
         return tuple(name for source in self.state for item in source.fields for name in item.element_names)
 
     @property
+    def neutral_state(self) -> np.ndarray:
+        """(D,) float32: zeros, with the identity for quaternions; a valid state to warm a model up with."""
+        state = np.zeros(self.state_size, np.float32)
+        for piece in self.state_layout:
+            if piece.kind == "quaternion":
+                state[piece.stop - 1] = 1.0
+        return state
+
+    @property
     def action_names(self) -> tuple[str, ...]:
         """A name for each number of the action vector (A,)."""
         return tuple(name for source in self.action for item in source.fields for name in item.element_names)

@@ -1,0 +1,236 @@
+"""The controller: a lifecycle node around the brain. It is silent unless active."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from diagnostic_updater import Updater
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.time import Time
+
+from dvf_ros.control.brain import Brain, Command, Request
+from dvf_ros.core.alignment import TickGrid
+from dvf_ros.core.decision import Decision
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.msg import ControllerStatus
+from dvf_ros.nodes.controller_parameters import ControllerParameters
+from dvf_ros.nodes.controller_report import ControllerReport
+from dvf_ros.nodes.inference import InferenceWorker
+from dvf_ros.nodes.runtime import run
+from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
+
+if TYPE_CHECKING:
+    from dvf_ros.learning.agent import DvfAgent
+
+WARM_UP = 3
+
+
+class Controller(LifecycleNode):
+    """Observes the spec's state topics, ticks, decides on a thread of its own and publishes one command per tick."""
+
+    def __init__(self) -> None:
+        super().__init__("controller")
+        self.parameters = ControllerParameters.declare(self)
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._lock = threading.RLock()
+        self._active = False
+        self._pending: Request | None = None
+        self._brain: Brain | None = None
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and warm up the model, open the topics."""
+        return self._transition(self._configure)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start ticking."""
+        return self._transition(self._activate)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Send a stop and fall silent."""
+        return self._transition(self._deactivate)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give back model, thread and topics."""
+        return self._transition(self._cleanup)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop, then give back everything."""
+        return self._transition(self.close)
+
+    def close(self) -> None:
+        """Stop the robot if active and release what was configured."""
+        if self._active:
+            self._deactivate()
+        if self._brain is not None:
+            self._cleanup()
+
+    def _transition(self, work: Callable[[], None]) -> TransitionCallbackReturn:
+        # rclpy swallows what a transition raises; without this nobody would learn why it failed.
+        try:
+            work()
+        except (ValueError, OSError) as error:
+            self.get_logger().error(f"{error}")
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            self.get_logger().fatal(f"transition failed:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        # torch takes seconds to import: a node that is only asked for its parameters should not pay for it.
+        from dvf_ros.learning.checkpoint import load_checkpoint
+
+        wanted = self.parameters
+        spec = RobotSpec.load(wanted.spec)
+        agent = load_checkpoint(wanted.checkpoint, spec)
+        agent.configure(wanted.decision(agent.decision))
+        for _ in range(WARM_UP):
+            agent.decide(spec.neutral_state, np.random.default_rng(0))
+        self._spec = spec
+        self._agent: DvfAgent = agent
+        gap = max(3 / spec.rate, 0.1)
+        brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
+        self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
+        self._commands = CommandTopics(self, spec)
+        self._report = ControllerReport(self, spec, checkpoint=wanted.checkpoint)
+        self._worker = InferenceWorker(self._decide, self._deliver)
+        self._brain = brain
+        self._states = StateTopics(self, spec, self._observe)
+        self._updater = Updater(self, period=1.0)
+        self._updater.setHardwareID(spec.robot)
+        self._updater.add("control loop", lambda status: self._report.diagnose(status, brain))
+        # Deadlines are kept on a steady clock: nobody sets that one.
+        self._deadline = self.create_timer(wanted.deadline / spec.rate, self._on_deadline, clock=self._steady, autostart=False)
+        self._watchdog = self.create_timer(gap, self._on_silence, clock=self._steady, autostart=False)
+        self._status = self.create_timer(0.2, self._publish_status, clock=self._steady)
+        self._ticker = (
+            self.create_timer(1 / spec.rate, self._on_timer, autostart=False) if wanted.tick_on == "timer" else None
+        )
+        self.get_logger().info(
+            f"{spec.robot} {spec.task}: {agent.decision.candidates} candidates x {agent.decision.futures} futures "
+            f"on {agent.device}, ticks at {spec.rate:g} Hz on {wanted.tick_on}"
+        )
+
+    def _activate(self) -> None:
+        self._grid.restart()
+        self._active = True
+        if self._ticker:
+            self._ticker.reset()
+        self._publish_status()
+
+    def _deactivate(self) -> None:
+        with self._lock:
+            self._active = False
+            self._pending = None
+            self._deadline.cancel()
+            self._watchdog.cancel()
+            if self._ticker:
+                self._ticker.cancel()
+            assert self._brain is not None
+            self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "deactivated"))
+        self._publish_status()
+
+    def _cleanup(self) -> None:
+        for timer in (self._deadline, self._watchdog, self._status, self._updater.timer, self._ticker):
+            if timer is not None:
+                self.destroy_timer(timer)
+        self.destroy_publisher(self._updater.publisher)
+        self._worker.close()
+        self._states.destroy()
+        self._commands.destroy()
+        self._report.destroy()
+        self._brain = None
+        del self._agent, self._updater
+
+    def _observe(self, topic: str, stamp: int, values: np.ndarray) -> None:
+        assert self._brain is not None
+        with self._lock:
+            self._brain.observe(topic, stamp, values)
+            if not self._active or self.parameters.tick_on != "state":
+                return
+            due = list(self._grid.due(self._brain.aligner.watermark))
+            if due:
+                # Only the newest tick is answered: a robot needs no commands for moments gone by.
+                self._tick(due[-1])
+
+    def _on_timer(self) -> None:
+        with self._lock:
+            self._tick(self.get_clock().now().nanoseconds)
+
+    def _tick(self, stamp: int) -> None:
+        assert self._brain is not None
+        self._tick_started = time.perf_counter()
+        if not self.parameters.lockstep:
+            self._watchdog.reset()
+        if self._pending is not None:
+            self._give_up(self._pending)
+        answer = self._brain.tick(stamp)
+        if isinstance(answer, Command):
+            self._publish(answer)
+            return
+        self._pending = answer
+        if not self._worker.submit(answer):
+            self._give_up(answer)
+        elif not self.parameters.lockstep:
+            self._deadline.reset()
+
+    def _decide(self, request: Request) -> Decision:
+        # Seeded by the tick, not by a running count: the same input gives the same command after any history.
+        rng = np.random.default_rng([self.parameters.seed, request.stamp])
+        return self._agent.decide(request.state, rng)
+
+    def _deliver(self, request: Request, outcome: Decision | Exception) -> None:
+        with self._lock:
+            if request is not self._pending or self._brain is None:
+                return  # too late: this tick was answered without it
+            self._pending = None
+            self._deadline.cancel()
+            if isinstance(outcome, Exception):
+                self._publish(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
+                return
+            self._publish(self._brain.accept(outcome, request))
+            self._report.decided(time.perf_counter() - self._tick_started)
+        self._report.publish_decision(request.stamp, outcome)
+
+    def _on_deadline(self) -> None:
+        with self._lock:
+            self._deadline.cancel()
+            if self._pending is not None:
+                self._give_up(self._pending)
+
+    def _give_up(self, request: Request) -> None:
+        assert self._brain is not None
+        self._pending = None
+        self._publish(self._brain.late(request))
+
+    def _on_silence(self) -> None:
+        with self._lock:
+            self._watchdog.cancel()
+            self._grid.restart()
+            assert self._brain is not None
+            self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "no new state"))
+
+    def _publish(self, command: Command) -> None:
+        if command.stop_reason:
+            self.get_logger().warning(f"stop: {command.stop_reason}", throttle_duration_sec=1.0)
+        self._report.commanded(command)
+        self._commands.publish(command.action, command.stamp)
+
+    def _publish_status(self) -> None:
+        assert self._brain is not None
+        state = ControllerStatus.INACTIVE
+        if self._active:
+            state = ControllerStatus.STOPPED if self._report.stop_reason else ControllerStatus.RUNNING
+        now: Time = self.get_clock().now()
+        self._report.publish_status(state, self._brain.counters, now)
+
+
+def main() -> int:
+    """Run the controller until it is told to end."""
+    return run(Controller)

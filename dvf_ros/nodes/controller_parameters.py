@@ -1,0 +1,71 @@
+"""What can be set on the controller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rclpy.node import Node
+
+from dvf_ros.nodes.parameters import declare
+
+if TYPE_CHECKING:
+    from dvf_ros.learning.config import DecisionConfig
+
+
+@dataclass(frozen=True)
+class ControllerParameters:
+    """The parameters' values; `declare` holds their descriptions."""
+
+    spec: str
+    checkpoint: str
+    device: str
+    seed: int
+    tick_on: str
+    lockstep: bool
+    deadline: float
+    max_reuse: int
+    candidates: int
+    futures: int
+    score: bool
+
+    @classmethod
+    def declare(cls, node: Node) -> ControllerParameters:
+        """Declare all parameters on the node; raises ValueError for one that is not allowed."""
+        return cls(
+            spec=declare(node, "spec", "", "Robot spec (YAML file): topics and fields of state and action"),
+            checkpoint=declare(node, "checkpoint", "", "Trained agent (the .yaml beside its .safetensors)"),
+            device=declare(
+                node, "device", "auto", "Where the model runs; auto takes CUDA if there is one", options=("auto", "cpu", "cuda")
+            ),
+            seed=declare(node, "seed", 0, "Seed: the same seed and input give the same commands", low=0, high=2**31 - 1),
+            tick_on=declare(
+                node,
+                "tick_on",
+                "timer",
+                "timer: the node's clock at the spec's rate. state: as soon as every state topic has reached the tick",
+                options=("timer", "state"),
+            ),
+            lockstep=declare(
+                node, "lockstep", False, "Answer every state however long it takes: only for a simulation that waits"
+            ),
+            deadline=declare(
+                node, "deadline", 0.7, "Share of a period after which a decision is too late and not used", low=0.05, high=1.0
+            ),
+            max_reuse=declare(
+                node, "max_reuse", 2, "Ticks in a row served by the rest of the last chunk when decisions are late", low=0, high=100
+            ),
+            candidates=declare(node, "candidates", 0, "Candidate chunks per decision; 0: as the checkpoint says", low=0, high=4096),
+            futures=declare(node, "futures", 0, "Sampled futures per candidate; 0: as the checkpoint says", low=0, high=4096),
+            score=declare(node, "score", True, "false: act on one sample of the behavior prior, without any value"),
+        )
+
+    def decision(self, stored: DecisionConfig) -> DecisionConfig:
+        """The checkpoint's run-time settings with what was set here in their place."""
+        return replace(
+            stored,
+            device=self.device,
+            candidates=self.candidates or stored.candidates,
+            futures=self.futures or stored.futures,
+            use_value=self.score,
+        )

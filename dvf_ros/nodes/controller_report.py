@@ -1,0 +1,137 @@
+"""What the controller says about itself: status, scores, futures, value and diagnostics. Computed for subscribers only."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_updater import DiagnosticStatusWrapper
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+from std_msgs.msg import Header
+
+from dvf_ros.control.brain import Brain, Command, Counters
+from dvf_ros.core.decision import Decision
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
+
+LATENCIES = 10_000
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class ControllerReport:
+    """Publishers of the controller's `~/` topics and the figures they show."""
+
+    def __init__(self, node: Node, spec: RobotSpec, checkpoint: str) -> None:
+        self.stop_reason = "no tick yet"
+        self._node = node
+        self._spec = spec
+        self._checkpoint = checkpoint
+        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._status = node.create_publisher(ControllerStatus, "~/status", LATCHED)
+        self._scores = node.create_publisher(ActionScores, "~/scores", 1)
+        self._futures = node.create_publisher(FutureStates, "~/futures", 1)
+        self._value = node.create_publisher(ValueEstimate, "~/value", 1)
+
+    def destroy(self) -> None:
+        """Take the publishers down."""
+        for publisher in (self._status, self._scores, self._futures, self._value):
+            self._node.destroy_publisher(publisher)
+
+    def decided(self, seconds: float) -> None:
+        """Note how long a tick took from its state to its command, for a tick that decided anew."""
+        self._latencies.append(seconds)
+
+    def commanded(self, command: Command) -> None:
+        """Note why the last command stopped the robot, if it did."""
+        self.stop_reason = command.stop_reason
+
+    def publish_status(self, state: int, counters: Counters, now: Time) -> None:
+        """Publish `~/status` (latched)."""
+        p50, _, p99, worst = self._latency_ms()
+        self._status.publish(
+            ControllerStatus(
+                header=self._header(now.nanoseconds),
+                state=state,
+                reason=self.stop_reason,
+                ticks=counters.ticks,
+                decisions=counters.decisions,
+                deadline_misses=counters.deadline_misses,
+                clamped=counters.clamped,
+                reused=counters.reused,
+                latency_p50_ms=p50,
+                latency_p99_ms=p99,
+                latency_max_ms=worst,
+                checkpoint=self._checkpoint,
+            )
+        )
+
+    def publish_decision(self, stamp: int, decision: Decision) -> None:
+        """Publish scores, futures and value of a decision to whoever listens."""
+        header = self._header(stamp)
+        if self._scores.get_subscription_count():
+            _, horizon, action_size = decision.candidates.shape
+            self._scores.publish(
+                ActionScores(
+                    header=header,
+                    chosen=decision.chosen,
+                    horizon=horizon,
+                    action_size=action_size,
+                    candidates=_floats(decision.candidates),
+                    scores=_floats(decision.scores),
+                    values=_floats(decision.values),
+                    disagreement=_floats(decision.disagreement),
+                    standard_error=_floats(decision.standard_error),
+                )
+            )
+        if self._futures.get_subscription_count():
+            self._futures.publish(
+                FutureStates(
+                    header=header,
+                    names=list(self._spec.state_names),
+                    state_size=self._spec.state_size,
+                    offsets_s=_floats(decision.offsets / self._spec.rate),
+                    states=_floats(decision.futures),
+                    rewards=_floats(decision.rewards),
+                )
+            )
+        if self._value.get_subscription_count():
+            self._value.publish(
+                ValueEstimate(
+                    header=header,
+                    value=decision.value,
+                    standard_error=decision.value_error,
+                    disagreement=float(decision.disagreement[decision.chosen]),
+                    discount=decision.discount,
+                    samples=len(decision.offsets),
+                )
+            )
+
+    def diagnose(self, status: DiagnosticStatusWrapper, brain: Brain) -> DiagnosticStatusWrapper:
+        """Fill in the 1 Hz diagnostics of the control loop."""
+        if self.stop_reason:
+            status.summary(DiagnosticStatus.WARN, f"stopped: {self.stop_reason}")
+        else:
+            status.summary(DiagnosticStatus.OK, "running")
+        for name, value in zip(("p50", "p95", "p99", "max"), self._latency_ms(), strict=True):
+            status.add(f"tick latency {name} (ms)", f"{value:.2f}")
+        status.add("input age (s)", f"{brain.input_age:.3f}")
+        for name, count in vars(brain.counters).items():
+            status.add(name.replace("_", " "), str(count))
+        return status
+
+    def _latency_ms(self) -> tuple[float, float, float, float]:
+        """Median, 95th and 99th percentile and maximum of the latest ticks that decided; zeros before the first."""
+        if not self._latencies:
+            return 0.0, 0.0, 0.0, 0.0
+        p50, p95, p99, worst = np.percentile(list(self._latencies), (50, 95, 99, 100)) * 1e3
+        return float(p50), float(p95), float(p99), float(worst)
+
+    def _header(self, stamp: int) -> Header:
+        return Header(stamp=Time(nanoseconds=stamp).to_msg(), frame_id=self._spec.frame)
+
+
+def _floats(values: np.ndarray) -> list[float]:
+    return np.asarray(values, np.float32).reshape(-1).tolist()
