@@ -1,0 +1,160 @@
+"""The agent: proposes chunks of actions, imagines what follows each, and takes the one of highest value."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dvf_ros.core.decision import Decision
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.learning.config import DecisionConfig, Device, TrainingConfig
+from dvf_ros.learning.dynamics import Dynamics
+from dvf_ros.learning.encoding import StateEncoder
+from dvf_ros.learning.occupancy import Occupancy
+from dvf_ros.learning.prior import BehaviorPrior
+from dvf_ros.learning.reward import RewardEnsemble
+from dvf_ros.learning.value import ValueEstimate, best_estimate, draw_randomness, estimate_value
+
+
+class DvfAgent(nn.Module):
+    """Encoder, behavior prior, dynamics, occupancy and reward of one robot spec, and the decision that they make.
+
+    `horizon` is the longest offset (ticks) that the data covers well enough to ask the occupancy for.
+    """
+
+    action_mean: Tensor
+    action_scale: Tensor
+    action_lower: Tensor
+    action_upper: Tensor
+
+    def __init__(
+        self, spec: RobotSpec, behavior_names: tuple[str, ...], horizon: int, training: TrainingConfig, decision: DecisionConfig
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        self.behavior_names = behavior_names
+        self.horizon = horizon
+        self.training_config = training
+        self.encoder = StateEncoder(spec.state_layout)
+        size, action_size = self.encoder.size, spec.action_size
+        self.occupancy = Occupancy(size, len(behavior_names), training)
+        self.dynamics = Dynamics(size, action_size, training)
+        self.prior = BehaviorPrior(size, action_size, training)
+        self.reward = RewardEnsemble(size, training)
+        self.register_buffer("action_mean", torch.zeros(action_size))
+        self.register_buffer("action_scale", torch.ones(action_size))
+        self.register_buffer("action_lower", torch.as_tensor(spec.action_lower, dtype=torch.float32))
+        self.register_buffer("action_upper", torch.as_tensor(spec.action_upper, dtype=torch.float32))
+        self.requires_grad_(False)
+        self.configure(decision)
+
+    def configure(self, decision: DecisionConfig) -> None:
+        """Take other run-time settings: moves the weights to the device and sets torch's threads (of the process)."""
+        self.decision = decision
+        self.device = choose_device(decision.device)
+        self.to(self.device)
+        torch.set_num_threads(decision.threads)
+
+    @property
+    def coverage(self) -> float:
+        """The share of the value's weight, 1 - γ^H, that lies within the horizon of the data."""
+        return float(1.0 - self.training_config.discount**self.horizon)
+
+    @torch.inference_mode()
+    def decide(self, state: np.ndarray, rng: np.random.Generator) -> Decision:
+        """Choose a chunk of actions for a state (D,); the same state and generator give the same decision.
+
+        Candidates come from the prior, their ends from the dynamics, their values from futures that share offsets and
+        noise. A score is the value less `pessimism` times the ensemble's disagreement. The value that is reported
+        comes from fresh futures: the best of N noisy values is too high. Raises ValueError for a state of another
+        shape or with numbers that are not finite.
+        """
+        clock = [perf_counter()]
+        start = self._encode(state)
+        chunks = self._propose(start, rng)
+        clock.append(perf_counter())
+        ends = self.dynamics.predict(start.expand(len(chunks), -1), chunks)  # (K, N, E)
+        clock.append(perf_counter())
+        estimate = self._evaluate(ends, rng)
+        scores = estimate.value - self.decision.pessimism * estimate.disagreement
+        chosen = int(scores.argmax())
+        clock.append(perf_counter())
+        fresh = self._evaluate(ends[:, chosen : chosen + 1], rng)
+        futures = self.encoder.decode(fresh.futures[0, :, :-1])
+        actions = (chunks * self.action_scale + self.action_mean).clamp(self.action_lower, self.action_upper)
+        clock.append(perf_counter())
+        stages = zip(("propose", "predict", "evaluate", "report"), np.diff(clock), strict=True)
+        return Decision(
+            chunk=actions[chosen].cpu().numpy(),
+            chosen=chosen,
+            candidates=actions.cpu().numpy(),
+            scores=scores.cpu().numpy(),
+            values=estimate.value.cpu().numpy(),
+            disagreement=estimate.disagreement.cpu().numpy(),
+            standard_error=estimate.standard_error.cpu().numpy(),
+            futures=futures.cpu().numpy(),
+            offsets=fresh.offsets.cpu().numpy() + self.training_config.chunk,
+            rewards=fresh.rewards[0].cpu().numpy(),
+            value=float(fresh.value[0]),
+            value_error=float(fresh.standard_error[0]),
+            discount=self.training_config.discount,
+            timings={stage: float(seconds) for stage, seconds in stages},
+        )
+
+    @torch.inference_mode()
+    def value(self, state: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+        """The value of a state (D,) as a discounted return, and its standard error of sampling."""
+        estimate = self._evaluate(self._encode(state).unsqueeze(0), rng)
+        return float(estimate.value[0]), float(estimate.standard_error[0])
+
+    def normalise_action(self, action: Tensor) -> Tensor:
+        """Actions (..., A) in the spec's units -> as the prior and the dynamics see them."""
+        return (action - self.action_mean) / self.action_scale
+
+    def _encode(self, state: np.ndarray) -> Tensor:
+        """Model space (1, E) of a state (D,)."""
+        state = np.asarray(state, np.float32)
+        if state.shape != (self.spec.state_size,):
+            raise ValueError(f"expected a state of shape ({self.spec.state_size},), found {state.shape}")
+        if not np.isfinite(state).all():
+            names = [name for name, number in zip(self.spec.state_names, state, strict=True) if not np.isfinite(number)]
+            raise ValueError(f"expected finite numbers in the state, found NaN or Inf in {', '.join(names)}")
+        return self.encoder.encode(torch.from_numpy(state).to(self.device).unsqueeze(0))
+
+    def _propose(self, start: Tensor, rng: np.random.Generator) -> Tensor:
+        """Normalised candidate chunks (N, h, A) for a state (1, E), within the action limits."""
+        count = self.decision.candidates if self.decision.use_value else 1
+        shape = (count, self.training_config.chunk, self.spec.action_size)
+        noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
+        chunks = self.prior.sample(start, noise, self.decision.prior_steps)
+        lower, upper = self.normalise_action(self.action_lower), self.normalise_action(self.action_upper)
+        return chunks.clamp(lower, upper)
+
+    def _evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
+        """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""
+        count = self.decision.futures
+        member = torch.arange(count, device=self.device) % len(states)
+        starts = states[member].transpose(0, 1)  # (N, M, E)
+        discount, horizon = self.training_config.discount, self.horizon
+        draws = draw_randomness(rng, count, self.encoder.size, discount, horizon).to(self.device)
+        dropped = self.occupancy.dropped
+        behaviors = range(dropped) if self.decision.behavior == "max" else [dropped]
+        estimates = []
+        for index in behaviors:
+            behavior = torch.tensor([index], device=self.device)
+
+            def sample(state: Tensor, offset: Tensor, noise: Tensor, behavior: Tensor = behavior) -> Tensor:
+                return self.occupancy.sample(state, offset, behavior, noise, self.decision.occupancy_steps)
+
+            estimates.append(estimate_value(sample, self.reward.predict, starts, draws, discount, horizon))
+        return best_estimate(estimates, self.decision.pessimism)
+
+
+def choose_device(name: Device) -> torch.device:
+    """The device of that name; `auto` takes CUDA where there is one. Raises ValueError for cuda where there is none."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("expected a CUDA device (device: cuda), found none; set device: cpu or auto")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")

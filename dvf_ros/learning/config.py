@@ -1,0 +1,88 @@
+"""What can be set in learning and deciding, with the defaults that were found on Lift; read from YAML by `core.parsing`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dvf_ros.core.parsing import ConfigError
+
+Behavior = Literal["dropped", "max"]
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """All that shapes the weights. Lengths are in ticks of the spec's rate, noise in standard deviations of the state.
+
+    `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
+    another model generated; `behavior_drop` the share of training pairs whose behavior is hidden.
+    """
+
+    seed: int = 0
+    discount: float = 0.97
+    chunk: int = 8
+    updates: int = 8000
+    batch: int = 512
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    ema: float = 0.999
+    width: int = 256
+    depth: int = 3
+    members: int = 5
+    perturbation: float = 0.1
+    behavior_drop: float = 0.25
+
+    def __post_init__(self) -> None:
+        _require("discount", self.discount, 0.0 < self.discount < 1.0, "between 0 and 1, both excluded")
+        _require("ema", self.ema, 0.0 <= self.ema < 1.0, "at least 0 and below 1")
+        _require("behavior_drop", self.behavior_drop, 0.0 < self.behavior_drop <= 1.0, "above 0 and at most 1")
+        _require("perturbation", self.perturbation, self.perturbation >= 0.0, "at least 0")
+        _require("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")
+        for name in ("chunk", "updates", "batch", "width", "depth", "members"):
+            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+
+
+@dataclass(frozen=True)
+class DecisionConfig:
+    """How an agent decides at run time; may differ from decision to decision of one checkpoint.
+
+    `behavior` says whose value counts: `dropped` leaves the policy representation out (the value of the mixture that
+    was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
+    the ensemble a score lies below its value. `use_value` false acts on one sample of the prior.
+    """
+
+    candidates: int = 32
+    futures: int = 32
+    occupancy_steps: int = 1
+    prior_steps: int = 6
+    behavior: Behavior = "dropped"
+    pessimism: float = 1.0
+    use_value: bool = True
+    execute: int = 4
+    threads: int = 1
+    device: Device = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("candidates", "futures", "occupancy_steps", "prior_steps", "execute", "threads"):
+            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        even = self.futures % 2 == 0 and self.futures >= 4
+        _require("futures", self.futures, even, "an even number of at least 4 (noise comes in antithetic pairs)")
+        _require("pessimism", self.pessimism, self.pessimism >= 0.0, "at least 0")
+
+
+@dataclass(frozen=True)
+class LearningConfig:
+    """The whole configuration file: `training:` and `decision:`."""
+
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    decision: DecisionConfig = field(default_factory=DecisionConfig)
+
+    def __post_init__(self) -> None:
+        limit = self.training.chunk
+        _require("decision.execute", self.decision.execute, self.decision.execute <= limit, f"at most training.chunk ({limit})")
+
+
+def _require(name: str, value: object, holds: bool, expected: str) -> None:
+    if not holds:
+        raise ConfigError(f"'{name}': expected {expected}, found {value}")

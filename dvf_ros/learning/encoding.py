@@ -1,0 +1,92 @@
+"""From the spec's state vector to what the models see, and back: quaternions as 6D, everything normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pytorch3d.transforms import (
+    matrix_to_quaternion,
+    matrix_to_rotation_6d,
+    quaternion_to_matrix,
+    rotation_6d_to_matrix,
+)
+from torch import Tensor, nn
+
+from dvf_ros.core.spec import FieldSlice
+from dvf_ros.data.normalization import Normalization
+
+ROTATION_SIZE = 6
+SMALLEST_ROTATION_SCALE = 0.05  # a wrist that hardly turned in the data must not blow up when it does
+SMALLEST_QUATERNION = 1e-6
+
+
+class StateEncoder(nn.Module):
+    """Raw states (..., D) <-> model space (..., E), E = D + 2 per quaternion.
+
+    A quaternion xyzw becomes the first two rows of its rotation matrix (Zhou et al. 2019), so that q and -q are one
+    point and averages make sense; decoding makes the rows orthonormal again.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, layout: Sequence[FieldSlice]) -> None:
+        super().__init__()
+        self.layout = tuple(layout)
+        self.size = sum(ROTATION_SIZE if _is_rotation(piece) else piece.stop - piece.start for piece in self.layout)
+        self.register_buffer("mean", torch.zeros(self.size))
+        self.register_buffer("scale", torch.ones(self.size))
+
+    def fit(self, states: np.ndarray) -> None:
+        """Take mean and scale of states (F, D); raises ValueError for numbers that are not finite."""
+        features = self._expand(torch.as_tensor(np.asarray(states, np.float32)))
+        found = Normalization.fit(features.numpy())
+        scale = torch.from_numpy(found.scale)
+        start = 0
+        for piece in self.layout:
+            stop = start + (ROTATION_SIZE if _is_rotation(piece) else piece.stop - piece.start)
+            if _is_rotation(piece):
+                scale[start:stop].clamp_(min=SMALLEST_ROTATION_SCALE)
+            start = stop
+        self.mean.copy_(torch.from_numpy(found.mean))
+        self.scale.copy_(scale)
+
+    def encode(self, states: Tensor) -> Tensor:
+        """Model space (..., E) of raw states (..., D); raises ValueError for a quaternion of length zero."""
+        return (self._expand(states) - self.mean) / self.scale
+
+    def decode(self, encoded: Tensor) -> Tensor:
+        """Raw states (..., D) of model-space states (..., E); quaternions are of unit length, w >= 0."""
+        features = encoded * self.scale + self.mean
+        parts = []
+        start = 0
+        for piece in self.layout:
+            stop = start + (ROTATION_SIZE if _is_rotation(piece) else piece.stop - piece.start)
+            part = features[..., start:stop]
+            if _is_rotation(piece):
+                wxyz = matrix_to_quaternion(rotation_6d_to_matrix(part))
+                wxyz = torch.where(wxyz[..., :1] < 0, -wxyz, wxyz)
+                part = wxyz[..., [1, 2, 3, 0]]
+            parts.append(part)
+            start = stop
+        return torch.cat(parts, dim=-1)
+
+    def _expand(self, states: Tensor) -> Tensor:
+        parts = []
+        for piece in self.layout:
+            part = states[..., piece.start : piece.stop]
+            if _is_rotation(piece):
+                if bool((part.norm(dim=-1) < SMALLEST_QUATERNION).any()):
+                    raise ValueError(
+                        f"'{piece.name}': expected quaternions xyzw, found one of length zero; "
+                        "drop the frames in which the rotation is not known"
+                    )
+                part = matrix_to_rotation_6d(quaternion_to_matrix(part[..., [3, 0, 1, 2]]))
+            parts.append(part)
+        return torch.cat(parts, dim=-1)
+
+
+def _is_rotation(piece: FieldSlice) -> bool:
+    return piece.kind == "quaternion"

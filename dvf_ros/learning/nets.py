@@ -1,0 +1,80 @@
+"""Small networks: a perceptron whose inputs broadcast, an ensemble as one batched product, Fourier features."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+TIME_FEATURES = 9
+OFFSET_FEATURES = 13
+LONGEST_OFFSET = 1000.0
+
+
+class BroadcastMLP(nn.Module):
+    """A perceptron over several inputs whose leading shapes need only broadcast.
+
+    The first layer is a sum of one linear map per input, so an input shared by many rows (one state for M futures)
+    is multiplied once. `fixed` inputs are folded into a context once, then `forward` runs per sampling step.
+    """
+
+    def __init__(self, moving: Sequence[int], fixed: Sequence[int], width: int, depth: int, out: int) -> None:
+        super().__init__()
+        self.moving = nn.ModuleList(nn.Linear(size, width, bias=index == 0) for index, size in enumerate(moving))
+        self.fixed = nn.ModuleList(nn.Linear(size, width, bias=False) for size in fixed)
+        self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
+        self.out = nn.Linear(width, out)
+
+    def context(self, *inputs: Tensor) -> Tensor:
+        """Fold the fixed inputs (..., size_i) into one context (..., W)."""
+        parts = [layer(value) for layer, value in zip(self.fixed, inputs, strict=True)]
+        return sum(parts[1:], parts[0])
+
+    def forward(self, context: Tensor, *inputs: Tensor) -> Tensor:
+        """Map moving inputs (..., size_i) and a context (..., W) to (..., out)."""
+        hidden = context
+        for layer, value in zip(self.moving, inputs, strict=True):
+            hidden = hidden + layer(value)
+        hidden = functional.silu(hidden)
+        for layer in self.hidden:
+            hidden = functional.silu(layer(hidden))
+        return self.out(hidden)
+
+
+class EnsembleMLP(nn.Module):
+    """K perceptrons of one shape, run as batched matrix products: (K, B, in) -> (K, B, out)."""
+
+    def __init__(self, members: int, sizes: Sequence[int]) -> None:
+        super().__init__()
+        self.weights = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        for inner, outer in zip(sizes[:-1], sizes[1:], strict=True):
+            bound = 1.0 / math.sqrt(inner)  # what nn.Linear draws its weights from
+            self.weights.append(nn.Parameter(torch.empty(members, inner, outer).uniform_(-bound, bound)))
+            self.biases.append(nn.Parameter(torch.empty(members, 1, outer).uniform_(-bound, bound)))
+
+    def forward(self, value: Tensor) -> Tensor:
+        last = len(self.weights) - 1
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            value = torch.baddbmm(bias, value, weight)
+            if index < last:
+                value = functional.silu(value)
+        return value
+
+
+def embed_time(time: Tensor) -> Tensor:
+    """Fourier features (..., TIME_FEATURES) of a flow time (..., 1) in [0, 1]."""
+    return _fourier(time, (TIME_FEATURES - 1) // 2)
+
+
+def embed_offset(offset: Tensor) -> Tensor:
+    """Fourier features (..., OFFSET_FEATURES) of the logarithm of an offset (..., 1) >= 1 tick."""
+    return _fourier(torch.log(offset.float()) / math.log(LONGEST_OFFSET), (OFFSET_FEATURES - 1) // 2)
+
+
+def _fourier(value: Tensor, count: int) -> Tensor:
+    angles = value * (math.pi * 2.0 ** torch.arange(count, device=value.device))
+    return torch.cat([2.0 * value - 1.0, torch.sin(angles), torch.cos(angles)], dim=-1)

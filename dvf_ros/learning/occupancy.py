@@ -1,0 +1,67 @@
+"""The occupancy model: which states come Δ ticks after a state, learned from state sequences alone."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from dvf_ros.learning.config import TrainingConfig
+from dvf_ros.learning.flow import draw_times, flow_matching_loss, linear_velocity, sample_euler
+from dvf_ros.learning.nets import OFFSET_FEATURES, TIME_FEATURES, BroadcastMLP, embed_offset, embed_time
+
+BEHAVIOR_FEATURES = 16
+
+
+class Occupancy(nn.Module):
+    """rho(s_{t+Δ} | s_t, Δ, φ) as a conditional flow (arXiv 2306.07290, with flow matching for its diffusion).
+
+    A future is (E + 1): the state in model space and a terminal bit, -1 alive, +1 after a true termination. φ is the
+    index of a behavior; one more index, `dropped`, stands for not knowing it.
+    """
+
+    def __init__(self, size: int, behaviors: int, config: TrainingConfig) -> None:
+        super().__init__()
+        self.size = size
+        self.dropped = behaviors
+        self.drop = config.behavior_drop
+        self.perturbation = config.perturbation
+        self.behavior = nn.Embedding(behaviors + 1, BEHAVIOR_FEATURES)
+        self.net = BroadcastMLP(
+            moving=(size + 1, TIME_FEATURES),
+            fixed=(size, OFFSET_FEATURES, BEHAVIOR_FEATURES),
+            width=config.width,
+            depth=config.depth,
+            out=size + 1,
+        )
+
+    def loss(
+        self, state: Tensor, offset: Tensor, future: Tensor, behavior: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Flow matching on Monte-Carlo pairs: state (B, E), offset (B,) ticks, future (B, E+1), behavior (B,) index.
+
+        The conditioning state is perturbed, because in control it comes from the dynamics model; the behavior is
+        dropped at random, so that one net holds every behavior and their mixture.
+        """
+        device = state.device
+        noise = torch.randn(future.shape, generator=generator, device=device)
+        time = draw_times(future.shape[:1], generator, device)
+        blur = torch.randn(state.shape, generator=generator, device=device) * self.perturbation
+        hide = torch.rand(behavior.shape, generator=generator, device=device) < self.drop
+        behavior = torch.where(hide, self.dropped, behavior)
+        context = self._context(state + blur, offset, behavior)
+        return flow_matching_loss(lambda x, t: self._velocity(x, t, context), future, noise, time)
+
+    def sample(self, state: Tensor, offset: Tensor, behavior: Tensor, noise: Tensor, steps: int) -> Tensor:
+        """Futures (..., E+1) of states (..., E) at offsets (...) for behaviors (...) from noise (..., E+1).
+
+        Leading shapes broadcast: noise and offsets (M,) against states (N, 1) share both across N candidates.
+        One step gives the mean future given Δ, more steps the distribution.
+        """
+        context = self._context(state, offset, behavior)
+        return sample_euler(lambda x, t: self._velocity(x, t, context), noise, steps)
+
+    def _context(self, state: Tensor, offset: Tensor, behavior: Tensor) -> Tensor:
+        return self.net.context(state, embed_offset(offset.unsqueeze(-1)), self.behavior(behavior))
+
+    def _velocity(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
+        return linear_velocity(x, time) + self.net(context, x, embed_time(time))

@@ -1,0 +1,128 @@
+"""The value of states from sampled futures: V(s) = E[r(s_{t+Δ})] / (1 - γ), Δ ~ Geom(1 - γ), Δ >= 1."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# (state (..., E), offset (...) ticks, noise (..., E+1)) -> future (..., E+1), the last a terminal bit in -1 .. 1
+SampleFuture = Callable[[Tensor, Tensor, Tensor], Tensor]
+# state (..., E) -> reward (K, ...), one per ensemble member
+PredictReward = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The randomness of a value estimate, shared by all states that are compared."""
+
+    offsets: Tensor  # (M,) int64 ticks >= 1, rising
+    noise: Tensor  # (hops, M, E+1)
+
+    def to(self, device: torch.device) -> Draws:
+        """The same draws on another device."""
+        return Draws(self.offsets.to(device), self.noise.to(device))
+
+
+@dataclass(frozen=True)
+class ValueEstimate:
+    """Discounted returns of N states, and the futures behind them."""
+
+    offsets: Tensor  # (M,) ticks
+    value: Tensor  # (N,)
+    standard_error: Tensor  # (N,) of sampling; somewhat too large, since it ignores the stratification of offsets
+    disagreement: Tensor  # (N,) standard deviation over the reward heads
+    rewards: Tensor  # (N, M) mean over the heads
+    futures: Tensor  # (N, M, E+1)
+
+
+def stratified_offsets(rng: np.random.Generator, count: int, discount: float) -> np.ndarray:
+    """Offsets (count,) int64, rising: one geometric draw from each of `count` quantile strata."""
+    uniform = (np.arange(count) + rng.random(count)) / count
+    return 1 + np.floor(np.log1p(-uniform) / math.log(discount)).astype(np.int64)
+
+
+def draw_randomness(rng: np.random.Generator, count: int, size: int, discount: float, horizon: int) -> Draws:
+    """Offsets and noise for `count` (even, at least 4) futures of states of E = `size`.
+
+    Neighbouring offsets get opposite noise (antithetic). There is noise for every hop that the longest offset needs.
+    """
+    offsets = stratified_offsets(rng, count, discount)
+    hops = -(-int(offsets[-1]) // horizon)
+    half = rng.standard_normal((hops, count // 2, 1, size + 1), dtype=np.float32)
+    noise = np.concatenate([half, -half], axis=2).reshape(hops, count, size + 1)
+    return Draws(torch.from_numpy(offsets), torch.from_numpy(noise))
+
+
+def sample_futures(sample: SampleFuture, states: Tensor, draws: Draws, horizon: int) -> Tensor:
+    """Futures (N, M, E+1) of states (N, M, E) or (N, 1, E); no query asks for more than `horizon` ticks.
+
+    An offset beyond the horizon is reached in hops: the state there, and onward from it. Since the geometric
+    distribution has no memory this is the tail V = (1 - γ^H) mean(r | Δ <= H) / (1 - γ) + γ^H V(s_H) in one draw.
+    """
+    left = draws.offsets
+    futures = sample(states, left.clamp(max=horizon), draws.noise[0])
+    left = left - horizon
+    for noise in draws.noise[1:]:
+        first = int(torch.searchsorted(left, 1))  # offsets rise: those still on the way are the last ones
+        start = futures[:, first:]
+        ahead = sample(start[..., :-1], left[first:].clamp(max=horizon), noise[first:])
+        ended = torch.maximum(start[..., -1:], ahead[..., -1:])  # what has terminated stays so
+        futures = torch.cat([futures[:, :first], torch.cat([ahead[..., :-1], ended], dim=-1)], dim=1)
+        left = left - horizon
+    return futures
+
+
+def estimate_value(
+    sample: SampleFuture,
+    reward: PredictReward,
+    states: Tensor,
+    draws: Draws,
+    discount: float,
+    horizon: int,
+) -> ValueEstimate:
+    """Values of states (N, M, E) or (N, 1, E); with (N, M, E) each future starts from a state of its own.
+
+    After a true termination the reward is 0, by definition; a bit between -1 and 1 counts as its probability.
+    """
+    futures = sample_futures(sample, states, draws, horizon)
+    alive = ((1.0 - futures[..., -1]) / 2.0).clamp(0.0, 1.0)
+    rewards = reward(futures[..., :-1]) * alive  # (K, N, M)
+    gain = 1.0 / (1.0 - discount)
+    heads = rewards.mean(dim=-1) * gain  # (K, N)
+    mean = rewards.mean(dim=0)  # (N, M)
+    pairs = mean.unflatten(-1, (-1, 2)).mean(dim=-1)  # (N, M / 2): antithetic pairs are not independent, their means are
+    error = pairs.std(dim=-1) / math.sqrt(pairs.shape[-1])
+    disagreement = heads.std(dim=0, correction=0)
+    return ValueEstimate(draws.offsets, heads.mean(dim=0), error * gain, disagreement, mean, futures)
+
+
+def best_estimate(estimates: Sequence[ValueEstimate], pessimism: float) -> ValueEstimate:
+    """For each of N states the estimate of highest lower bound: the best of several behaviors (METHOD.md, GPI)."""
+    if len(estimates) == 1:
+        return estimates[0]
+    bounds = torch.stack([item.value - pessimism * item.disagreement for item in estimates])  # (P, N)
+    best = bounds.argmax(dim=0)
+    states = torch.arange(len(best), device=best.device)
+
+    def pick(name: str) -> Tensor:
+        return torch.stack([getattr(item, name) for item in estimates])[best, states]
+
+    names = ("value", "standard_error", "disagreement", "rewards", "futures")
+    return ValueEstimate(estimates[0].offsets, *(pick(name) for name in names))
+
+
+def coverage_horizon(length: np.ndarray, terminated: np.ndarray, share: float) -> int:
+    """H: the longest offset that at least `share` of the frames with any future have; >= 1.
+
+    length (E,) frames and terminated (E,) of the episodes. A frame of a terminated episode has every offset.
+    """
+    longest = int(length.max())
+    cut = length[~terminated]
+    offsets = np.arange(1, longest + 1)
+    reach = np.clip(cut[:, None] - offsets, 0, None).sum(axis=0) + length[terminated].sum()
+    return int(offsets[reach >= share * reach[0]][-1])
