@@ -1,0 +1,41 @@
+"""Close the loop between an agent and the simulation in one process: the brain of the controller, without ROS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dvf_ros.control.brain import Brain, Request
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.sim.robosuite_sim import RobosuiteSim
+from dvf_ros.sim.topics import SpecView
+
+
+@dataclass(frozen=True)
+class EpisodeOutcome:
+    """How an episode went: success at any time, and at the last step."""
+
+    seed: int
+    ever: bool
+    last: bool
+
+
+def run_episode(agent: DvfAgent, sim: RobosuiteSim, seed: int, steps: int) -> EpisodeOutcome:
+    """One episode in lockstep: every state is answered before the simulation goes on."""
+    spec = agent.spec
+    view = SpecView(spec)
+    brain = Brain(spec, execute=agent.decision.execute, max_reuse=0, gap=1.0)
+    observation = sim.reset(seed)
+    successes = []
+    for step in range(steps):
+        stamp = (step + 1) * spec.period_ns
+        for topic, values in view.values(observation).items():
+            brain.observe(topic, stamp, values)
+        answer = brain.tick(stamp)
+        if isinstance(answer, Request):
+            rng = np.random.default_rng([seed, stamp])
+            answer = brain.accept(agent.decide(answer.state, rng), answer)
+        observation = sim.step(view.command(answer.action))
+        successes.append(observation.success)
+    return EpisodeOutcome(seed, any(successes), successes[-1])

@@ -1,0 +1,122 @@
+"""The brain: one safe command per tick, a stop for everything else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dvf_ros.control.brain import Brain, Command, Request
+from dvf_ros.core.decision import Decision
+from dvf_ros.core.spec import RobotSpec
+
+SPEC = RobotSpec.load("config/base_goto.yaml")
+PERIOD = SPEC.period_ns
+
+
+def decision(chunk: np.ndarray) -> Decision:
+    one = np.zeros(1)
+    return Decision(
+        chunk=chunk, chosen=0, candidates=chunk[None], scores=one, values=one, disagreement=one, standard_error=one,
+        futures=np.zeros((1, SPEC.state_size)), offsets=np.ones(1, int), rewards=one, value=0.0, value_error=0.0, discount=0.9,
+    )  # fmt: skip
+
+
+def make_brain(**settings: float) -> Brain:
+    return Brain(SPEC, **({"execute": 2, "max_reuse": 1, "gap": 0.3} | settings))
+
+
+def observe(brain: Brain, stamp: int, value: float = 0.0) -> None:
+    for source in SPEC.state:
+        brain.observe(source.topic, stamp, np.full(source.size, value))
+
+
+def forward(command: Command | Request) -> float:
+    assert isinstance(command, Command) and not command.stop_reason, command
+    return float(command.action[0])
+
+
+CHUNK = np.array([[0.01, 0.0], [0.02, 0.0], [0.03, 0.0], [0.04, 0.0]])
+
+
+def started(brain: Brain) -> int:
+    """Accept CHUNK at the first tick; returns its stamp."""
+    observe(brain, PERIOD)
+    request = brain.tick(PERIOD)
+    assert isinstance(request, Request)
+    assert forward(brain.accept(decision(CHUNK), request)) == pytest.approx(0.01)
+    return PERIOD
+
+
+def test_a_chunk_is_executed_in_part_before_the_next_decision() -> None:
+    brain = make_brain()
+    stamp = started(brain)
+    observe(brain, stamp + PERIOD)
+    assert forward(brain.tick(stamp + PERIOD)) == pytest.approx(0.02)
+    observe(brain, stamp + 2 * PERIOD)
+    assert isinstance(brain.tick(stamp + 2 * PERIOD), Request)
+
+
+def test_a_late_decision_is_bridged_by_the_chunk_and_then_stops() -> None:
+    brain = make_brain()
+    stamp = started(brain) + PERIOD
+    observe(brain, stamp)
+    brain.tick(stamp)
+    expected = [pytest.approx(0.03), "no decision in time"]
+    for outcome in expected:
+        stamp += PERIOD
+        observe(brain, stamp)
+        request = brain.tick(stamp)
+        assert isinstance(request, Request)
+        answer = brain.late(request)
+        assert (answer.stop_reason or answer.action[0]) == outcome
+    assert brain.counters.deadline_misses == 2 and brain.counters.reused == 1
+
+
+def test_nothing_heard_stops() -> None:
+    answer = make_brain().tick(PERIOD)
+    assert isinstance(answer, Command) and "no message yet on odom, imu" in answer.stop_reason
+
+
+def test_one_silent_topic_stops_and_drops_the_chunk() -> None:
+    brain = make_brain(execute=4, gap=10.0)
+    stamp = started(brain)
+    late = stamp + 4 * PERIOD  # 0.4 s: beyond the 0.3 s that the spec allows
+    brain.observe("odom", late, np.zeros(10))
+    answer = brain.tick(late)
+    assert isinstance(answer, Command) and answer.stop_reason == "too old: imu"
+    observe(brain, late + PERIOD)
+    assert isinstance(brain.tick(late + PERIOD), Request)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_state_that_is_not_finite_stops(bad: float) -> None:
+    brain = make_brain()
+    observe(brain, PERIOD, bad)
+    answer = brain.tick(PERIOD)
+    assert isinstance(answer, Command) and "NaN or Inf" in answer.stop_reason
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_decision_that_is_not_finite_stops(bad: float) -> None:
+    brain = make_brain()
+    observe(brain, PERIOD)
+    request = brain.tick(PERIOD)
+    assert isinstance(request, Request)
+    answer = brain.accept(decision(np.full((4, 2), bad)), request)
+    assert answer.stop_reason and (answer.action == 0).all()
+
+
+def test_time_that_jumps_forward_drops_the_chunk() -> None:
+    brain = make_brain(execute=4)
+    stamp = started(brain) + 10 * PERIOD
+    observe(brain, stamp)
+    assert isinstance(brain.tick(stamp), Request)
+
+
+def test_time_that_jumps_back_forgets_what_was_observed() -> None:
+    brain = make_brain(execute=4)
+    started(brain)
+    observe(brain, 100 * PERIOD)
+    brain.observe("odom", 10 * PERIOD, np.zeros(10))
+    answer = brain.tick(10 * PERIOD)
+    assert isinstance(answer, Command) and "no message yet on imu" in answer.stop_reason
