@@ -1,0 +1,81 @@
+"""What became of bags that were converted: kept, dropped and why."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass
+class BagReport:
+    """What became of one bag: `converted`, `empty` (read, but no episode), `broken`, or a `duplicate` of another."""
+
+    source: str
+    digest: str = ""
+    status: Literal["converted", "empty", "broken", "duplicate"] = "broken"
+    reason: str = ""
+    note: str = ""
+    messages: dict[str, int] = field(default_factory=dict)
+    ticks: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, int] = field(default_factory=dict)
+    kept: list[dict[str, Any]] = field(default_factory=list)
+    short: list[dict[str, Any]] = field(default_factory=list)
+    frames: int = 0
+    action_coverage: float = 0.0
+
+    @classmethod
+    def read(cls, path: Path) -> BagReport:
+        """Read back what `write` wrote."""
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        _write_json(path, dataclasses.asdict(self))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of all bags; `unchanged` if the dataset was there already, made from the same inputs."""
+
+    inputs: str
+    bags: tuple[BagReport, ...]
+    unchanged: bool = False
+
+    @property
+    def broken(self) -> tuple[BagReport, ...]:
+        """The bags that could not be read."""
+        return tuple(bag for bag in self.bags if bag.status == "broken")
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes the dataset has."""
+        return sum(len(bag.kept) for bag in self.bags)
+
+    @property
+    def frames(self) -> int:
+        """How many frames the dataset has."""
+        return sum(bag.frames for bag in self.bags)
+
+    @classmethod
+    def read(cls, path: Path) -> Report | None:
+        """The report of an earlier conversion, marked `unchanged`; None where there is none that can be read."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            bags = tuple(BagReport(**bag) for bag in content["bags"])
+            return cls(content["inputs"], bags, unchanged=True)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, path: Path) -> None:
+        """Write as JSON, whole or not at all."""
+        _write_json(path, {"inputs": self.inputs, "bags": [dataclasses.asdict(bag) for bag in self.bags]})
+
+
+def _write_json(path: Path, content: object) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    part.replace(path)
