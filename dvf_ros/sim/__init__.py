@@ -1,0 +1,1 @@
+"""Simulation of manipulation tasks and scripted behaviours; knows neither ROS nor torch."""
