@@ -1,0 +1,37 @@
+# `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test reproduce bench lint lock clean
+
+TASK ?= lift
+EPISODES ?= 10
+ARGS ?=
+SOURCED = . ./env.sh &&
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@echo "TASK=lift EPISODES=10 go to demo; ARGS='…' is passed on to demo, test, reproduce and bench"
+
+setup:  ## environment in .venv, package in install/
+	@scripts/setup
+
+demo: setup  ## simulated arm and controller as two ROS nodes; figures in results/demo.json
+	@$(SOURCED) exec ros2 launch dvf_ros controller.launch.py sim:=true task:=$(TASK) episodes:=$(EPISODES) $(ARGS)
+
+test: setup  ## every test, the fast ones first; ARGS='-k name' for some
+	@$(SOURCED) exec python -m pytest $(ARGS)
+
+reproduce: setup  ## all that led to the shipped checkpoint: collect, convert, train, evaluate
+	@$(SOURCED) exec dvf reproduce $(ARGS)
+
+bench: setup  ## measure; figures in results/
+	@$(SOURCED) exec dvf bench $(ARGS)
+
+lint: setup  ## ruff and mypy
+	@$(SOURCED) ruff check . && ruff format --check . && mypy
+
+lock: setup  ## newest versions that fit requirements/*.in, with hashes, into requirements/*.txt
+	@scripts/lock
+
+clean:  ## remove what set-up made
+	rm -rf .venv build install log
