@@ -1,0 +1,65 @@
+"""`dvf reproduce`: all that led to the shipped checkpoint, from an empty folder to its evaluation."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from dvf_ros.cli.convert import Convert
+from dvf_ros.cli.convert import main as convert
+from dvf_ros.cli.evaluate import Evaluate
+from dvf_ros.cli.evaluate import main as evaluate
+from dvf_ros.cli.train import Train
+from dvf_ros.cli.train import main as train
+
+
+@dataclass(frozen=True)
+class Reproduce:
+    """Collect through the topics, convert, train, and evaluate beside the shipped checkpoint; needs `. ./env.sh`."""
+
+    episodes: int = 400
+    """Episodes to collect, round robin over the scripted behaviors."""
+    shipped: Path = Path("resource/panda_lift.yaml")
+    """The checkpoint to compare with."""
+    evaluation_episodes: int = 50
+    """Episodes per controller in the evaluation."""
+    folder: Path = Path("results/reproduce")
+    """Where bags, dataset, checkpoint and figures go; what is there already is used."""
+
+
+def main(args: Reproduce) -> int:
+    """Run the four steps; the first that fails ends it with its status."""
+    console = Console()
+    if shutil.which("ros2") is None:
+        console.print("ros2 is not on the PATH: source the environment first (. ./env.sh)")
+        return 1
+    bags, dataset, checkpoint = args.folder / "bags", args.folder / "dataset", args.folder / "panda_lift.yaml"
+    checkpoints = (checkpoint, args.shipped) if args.shipped.exists() else (checkpoint,)
+    steps: list[tuple[str, Callable[[], int]]] = [
+        ("collect", lambda: _collect(bags, args)),
+        ("convert", lambda: convert(Convert((bags,), dataset))),
+        ("train", lambda: train(Train(dataset, checkpoint, result=args.folder / "train.json"))),
+        ("evaluate", lambda: evaluate(Evaluate(checkpoints, episodes=args.evaluation_episodes, result=args.folder / "evaluate.json"))),
+    ]
+    begin = time.perf_counter()
+    for number, (name, step) in enumerate(steps, 1):
+        console.rule(f"{number}/{len(steps)} {name}")
+        start = time.perf_counter()
+        status = step()
+        console.print(f"{name}: {time.perf_counter() - start:.0f} s")
+        if status:
+            return status
+    console.print(f"all of it: {(time.perf_counter() - begin) / 60:.1f} minutes; figures in {args.folder}")
+    return 0
+
+
+def _collect(bags: Path, args: Reproduce) -> int:
+    result = args.folder / "collect.json"
+    words = [f"episodes:={args.episodes}", f"output:={bags}", f"result:={result}"]
+    return subprocess.run(["ros2", "launch", "dvf_ros", "collect.launch.py", *words], check=False).returncode

@@ -1,0 +1,71 @@
+"""A simulation's observations and commands as the messages they are on the topics, without ROS.
+
+The attributes are those of the ROS messages, so that the spec's field selection works on them unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import SimpleNamespace
+
+import numpy as np
+
+from dvf_ros.core.selection import FieldSelector, write_fields
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.sim.observation import Array, Command, Observation
+
+
+def plain_messages(observation: Observation) -> dict[str, SimpleNamespace]:
+    """The messages of the state topics: `joint_states`, `eef_pose` and `objects/<name>/pose`."""
+    messages = {
+        "joint_states": SimpleNamespace(
+            name=list(observation.joint_names),
+            position=observation.joint_position,
+            velocity=observation.joint_velocity,
+        ),
+        "eef_pose": SimpleNamespace(
+            pose=_pose(np.concatenate([observation.eef_position, observation.eef_orientation]))
+        ),
+    }
+    for name, pose in observation.objects.items():
+        messages[f"objects/{name}/pose"] = SimpleNamespace(pose=_pose(pose))
+    return messages
+
+
+class SpecView:
+    """Sees a simulation through a spec: observations as values per topic, action vectors as commands."""
+
+    def __init__(self, spec: RobotSpec) -> None:
+        self._spec = spec
+        self._selectors = [FieldSelector(source) for source in spec.state]
+
+    def values(self, observation: Observation) -> Mapping[str, np.ndarray]:
+        """Topic -> selected values (size of the source,); raises KeyError for a topic the simulation has not."""
+        messages = plain_messages(observation)
+        return {item.source.topic: item.select(messages[item.source.topic]) for item in self._selectors}
+
+    def command(self, action: np.ndarray) -> Command:
+        """The command that an action (A,) of the spec is; NaN (nothing to say) leaves the gripper open."""
+        twist = SimpleNamespace(linear=_vector(np.zeros(3)), angular=_vector(np.zeros(3)))
+        topics = {
+            "cmd_twist": SimpleNamespace(twist=twist),
+            "gripper_command": SimpleNamespace(name=[], position=[0.08]),
+        }
+        start = 0
+        for source in self._spec.action:
+            values = action[start : start + source.size]
+            start += source.size
+            if np.isfinite(values).all():
+                write_fields(source, values, topics[source.topic])
+        linear = np.array([twist.linear.x, twist.linear.y, twist.linear.z])
+        angular = np.array([twist.angular.x, twist.angular.y, twist.angular.z])
+        return Command(linear, angular, topics["gripper_command"].position[0])
+
+
+def _vector(xyz: Array) -> SimpleNamespace:
+    return SimpleNamespace(x=float(xyz[0]), y=float(xyz[1]), z=float(xyz[2]))
+
+
+def _pose(pose: Array) -> SimpleNamespace:
+    x, y, z, w = (float(value) for value in pose[3:])
+    return SimpleNamespace(position=_vector(pose[:3]), orientation=SimpleNamespace(x=x, y=y, z=z, w=w))
