@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -33,9 +34,8 @@ def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = Sin
     The node ends on SIGINT or SIGTERM (status 0), or when its attribute `done`, a Future, has a result (that
     status). An error that a user can mend (bad parameter, spec or file) is told in one line, with status 1.
     """
-    # rclpy's own handlers would shut the context down first, and no stop command could go out after that. The
-    # signals are blocked in all threads and one thread waits for them.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    # rclpy's own handlers would shut the context down first, and no stop command could go out after that.
+    signals = _note_signals()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = make_node()
@@ -46,7 +46,7 @@ def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = Sin
     spinner = executor()
     spinner.add_node(node)
     done: Future = getattr(node, "done", None) or Future(executor=spinner)
-    threading.Thread(target=_wait_for_signal, args=(done, spinner), daemon=True).start()
+    threading.Thread(target=_wait_for_signal, args=(signals, done, spinner), daemon=True).start()
     try:
         spinner.spin_until_future_complete(done)
         if isinstance(node, Closable):
@@ -58,8 +58,22 @@ def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = Sin
     return int(done.result() or 0)
 
 
-def _wait_for_signal(done: Future, spinner: Executor) -> None:
-    signal.sigwait(ENDING)
+def _note_signals() -> socket.socket:
+    """A socket that has a byte for each ending signal.
+
+    Blocking the signals and waiting for them would not do: threads that libraries (OpenBLAS) started at import take
+    them unblocked, and Python's own handlers run only once the main thread comes back from waiting for messages.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+    for number in ENDING:
+        signal.signal(number, lambda *_: None)
+    return reader
+
+
+def _wait_for_signal(signals: socket.socket, done: Future, spinner: Executor) -> None:
+    signals.recv(1)
     if not done.done():
         done.set_result(0)
     spinner.wake()
