@@ -101,7 +101,7 @@ def main() -> int | str | None:
     from ros2cli.cli import main as ros2
 
     sys.argv[0] = "ros2"  # the name in usage and error messages
-    return ros2()  # type: ignore[no-any-return]
+    return ros2()
 
 
 if __name__ == "__main__":
