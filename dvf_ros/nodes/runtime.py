@@ -46,12 +46,17 @@ def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = Sin
     spinner = executor()
     spinner.add_node(node)
     done: Future = getattr(node, "done", None) or Future(executor=spinner)
-    threading.Thread(target=_wait_for_signal, args=(signals, done, spinner), daemon=True).start()
+    watcher = threading.Thread(target=_wait_for_signal, args=(signals, done, spinner), daemon=True)
+    watcher.start()
     try:
         spinner.spin_until_future_complete(done)
         if isinstance(node, Closable):
             node.close()
     finally:
+        # The watcher ends before the executor that it talks to.
+        signal.set_wakeup_fd(-1)
+        signals.shutdown(socket.SHUT_RD)
+        watcher.join()
         spinner.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
@@ -73,7 +78,9 @@ def _note_signals() -> socket.socket:
 
 
 def _wait_for_signal(signals: socket.socket, done: Future, spinner: Executor) -> None:
-    signals.recv(1)
-    if not done.done():
-        done.set_result(0)
-    spinner.wake()
+    def finish() -> None:
+        if not done.done():
+            done.set_result(0)
+
+    if signals.recv(1):
+        spinner.create_task(finish)
