@@ -90,8 +90,6 @@ class Controller(LifecycleNode):
         spec = RobotSpec.load(wanted.spec)
         agent = load_checkpoint(wanted.checkpoint, spec)
         agent.configure(wanted.decision(agent.decision))
-        for _ in range(WARM_UP):
-            agent.decide(spec.neutral_state, np.random.default_rng(0))
         self._spec = spec
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
@@ -99,7 +97,7 @@ class Controller(LifecycleNode):
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
         self._commands = CommandTopics(self, spec)
         self._report = ControllerReport(self, spec, checkpoint=wanted.checkpoint)
-        self._worker = InferenceWorker(self._decide, self._deliver)
+        self._worker = InferenceWorker(self._warm_up, self._decide, self._deliver)
         self._brain = brain
         self._states = StateTopics(self, spec, self._observe)
         self._updater = Updater(self, period=1.0)
@@ -179,6 +177,10 @@ class Controller(LifecycleNode):
             self._give_up(answer)
         elif not self.parameters.lockstep:
             self._deadline.reset()
+
+    def _warm_up(self) -> None:
+        for _ in range(WARM_UP):
+            self._agent.decide(self._spec.neutral_state, np.random.default_rng(0))
 
     def _decide(self, request: Request) -> Decision:
         # Seeded by the tick, not by a running count: the same input gives the same command after any history.

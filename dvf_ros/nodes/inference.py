@@ -5,23 +5,34 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
 from dvf_ros.control.brain import Request
 from dvf_ros.core.decision import Decision
 
 
 class InferenceWorker:
-    """Runs `decide` on its own thread and hands the outcome, or the exception, to `deliver` on that thread."""
+    """Runs `decide` on its own thread and hands the outcome, or the exception, to `deliver` on that thread.
+
+    `warm_up` runs there first, since a thread's first call of the model is many times slower than the others; the
+    constructor waits for it and raises what it raises.
+    """
 
     def __init__(
-        self, decide: Callable[[Request], Decision], deliver: Callable[[Request, Decision | Exception], None]
+        self,
+        warm_up: Callable[[], None],
+        decide: Callable[[Request], Decision],
+        deliver: Callable[[Request, Decision | Exception], None],
     ) -> None:
         self._decide = decide
         self._deliver = deliver
         self._requests: queue.Queue[Request | None] = queue.Queue()
         self._busy = threading.Lock()
-        self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
+        warm: Future[None] = Future()
+        # A daemon: a model that hangs must not keep the process from ending.
+        self._thread = threading.Thread(target=self._work, args=(warm_up, warm), name="inference", daemon=True)
         self._thread.start()
+        warm.result()
 
     def submit(self, request: Request) -> bool:
         """Ask for a decision; False if one is still being computed."""
@@ -35,7 +46,13 @@ class InferenceWorker:
         self._requests.put(None)
         self._thread.join(timeout)
 
-    def _work(self) -> None:
+    def _work(self, warm_up: Callable[[], None], warm: Future[None]) -> None:
+        try:
+            warm_up()
+        except Exception as error:
+            warm.set_exception(error)
+            return
+        warm.set_result(None)
         while (request := self._requests.get()) is not None:
             outcome: Decision | Exception
             try:
