@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -52,12 +52,14 @@ class Options:
     namespace: str | None = None
 
 
-def find_bags(paths: Iterable[str | Path]) -> list[Path]:
+def find_bags(paths: Sequence[str | Path]) -> list[Path]:
     """All bags that `paths` are or contain, by name; raises ConversionError for a path with none.
 
     A bag is a .mcap or .db3 file, or a folder that holds metadata.yaml or such files.
     """
     found: list[Path] = []
+    if not paths:
+        raise ConversionError("no bags named; expected at least one bag or folder of bags")
     for path in map(Path, paths):
         if not path.exists():
             raise ConversionError(f"'{path}' is not there; expected a bag or a folder of bags")

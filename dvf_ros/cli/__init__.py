@@ -1,0 +1,1 @@
+"""The `dvf` command: one module a subcommand, each with its arguments as a dataclass and `main(args) -> int`."""

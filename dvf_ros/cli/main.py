@@ -1,0 +1,52 @@
+"""The `dvf` command. A subcommand's module is imported only when it is the one that was asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from dvf_ros.core.parsing import nearest
+
+# Name -> what it does. The module dvf_ros.cli.NAME has a dataclass Name (its arguments) and main(args) -> int.
+COMMANDS = {
+    "convert": "bags -> dataset",
+    "train": "dataset -> checkpoint",
+    "evaluate": "checkpoints in simulation, beside each other",
+    "reproduce": "all that led to the shipped checkpoint",
+    "futures": "picture of sampled futures against what then happened",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; returns its exit status: 2 for a command line that cannot be meant."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if words else 2
+    name, *rest = words
+    if name not in COMMANDS:
+        print(f"dvf: unknown command '{name}'; {nearest(name, COMMANDS)}", file=sys.stderr)
+        return 2
+    import tyro
+
+    module = importlib.import_module(f"dvf_ros.cli.{name}")
+    args = tyro.cli(getattr(module, name.capitalize()), prog=f"dvf {name}", args=rest)
+    try:
+        return module.main(args)
+    except ValueError as error:
+        # The package's own errors speak to whoever typed the command; any other one is a bug and shows where it is.
+        if not type(error).__module__.startswith("dvf_ros."):
+            raise
+        print(f"dvf {name}: {error}", file=sys.stderr)
+        return 1
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(["usage: dvf COMMAND ...", "", *lines, "", "dvf COMMAND --help says more."])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""Which topics of a bag are the spec's, and what is said when they are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bag_making import SPEC, START, Bag, pose_stamped, write_reach
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+from dvf_ros.data.bag_reader import BagError, BagReader, bag_digest, find_namespace, recorded_topics
+
+JOINT, POSE = "sensor_msgs/msg/JointState", "geometry_msgs/msg/PoseStamped"
+
+
+def test_namespace_is_found() -> None:
+    assert find_namespace(SPEC, {"/joint_states": JOINT, "/tip": POSE}) == ""
+    assert find_namespace(SPEC, {"/a/b/joint_states": JOINT, "/a/b/tip": POSE, "/c/tip": POSE}) == "/a/b"
+
+
+def test_two_namespaces_are_an_error_that_names_both_unless_one_is_given() -> None:
+    types = {
+        f"/{robot}/{topic}": kind
+        for robot in ("one", "two")
+        for topic, kind in (("joint_states", JOINT), ("tip", POSE))
+    }
+    with pytest.raises(BagError, match=r"under '/one' and '/two'.*--namespace"):
+        find_namespace(SPEC, types)
+    assert find_namespace(SPEC, types, "two") == find_namespace(SPEC, types, "/two/") == "/two"
+
+
+def test_a_missing_topic_is_named_with_the_nearest() -> None:
+    with pytest.raises(BagError, match=r"state topic '/tip'; did you mean '/tips'"):
+        find_namespace(SPEC, {"/joint_states": JOINT, "/tips": POSE})
+    with pytest.raises(BagError, match=r"'/one/joint_states'; did you mean '/joint_states'"):
+        find_namespace(SPEC, {"/joint_states": JOINT, "/tip": POSE}, "one")
+
+
+def test_another_type_is_an_error() -> None:
+    with pytest.raises(BagError, match=rf"'/tip': the spec says {POSE}, the bag holds geometry_msgs/msg/Pose"):
+        recorded_topics(SPEC, {"/joint_states": JOINT, "/tip": "geometry_msgs/msg/Pose"}, "")
+
+
+def test_topics_without_messages_do_not_count(tmp_path: Path) -> None:
+    with Bag(tmp_path / "bag") as bag:
+        bag.put("/tip", pose_stamped(START, 1), START)
+        bag.writer.add_topic("/joint_states", JOINT, "string[] name")
+    with BagReader(tmp_path / "bag") as reader:
+        assert set(reader.types) == {"/tip"}
+
+
+def test_a_bag_without_definitions_falls_back_to_jazzy_and_says_what_it_does_not_know(tmp_path: Path) -> None:
+    store = get_typestore(Stores.ROS2_JAZZY)
+    store.register(get_types_from_msg("float64 x", "odd_msgs/msg/Odd"))
+    with Writer(tmp_path / "bag", version=8, storage_plugin=StoragePlugin.SQLITE3) as writer:
+        for topic, kind in (("/flag", "std_msgs/msg/Bool"), ("/odd", "odd_msgs/msg/Odd")):
+            connection = writer.add_connection(topic, kind, typestore=store)
+            value = {"data": True} if topic == "/flag" else {"x": 1.0}
+            writer.write(connection, 5, store.serialize_cdr(store.types[kind](**value), kind))
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "bag" / "bag.db3") as file:
+        file.execute("UPDATE message_definitions SET encoding = '', encoded_message_definition = ''")
+        file.execute("DELETE FROM message_definitions")
+    with BagReader(tmp_path / "bag") as reader:
+        assert [(t, r, m.data) for t, r, m in reader.messages({"/flag"})] == [("/flag", 5, True)]
+        with pytest.raises(BagError, match=r"topic '/odd': the type 'odd_msgs/msg/Odd' is not embedded"):
+            list(reader.messages({"/odd"}))
+
+
+def test_digest_follows_content_and_metadata(tmp_path: Path) -> None:
+    one, two = write_reach(tmp_path / "a" / "bag"), write_reach(tmp_path / "b" / "bag")
+    assert bag_digest(one) == bag_digest(two)
+    text = (two / "metadata.yaml").read_text()
+    (two / "metadata.yaml").write_text(text.replace("behavior: ''", "behavior: other"))
+    assert bag_digest(one) != bag_digest(two)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "has no metadata.yaml: the recording was cut off"),
+        ("a: [", "is not rosbag2 metadata"),
+        ("a: 1", "is not rosbag2"),
+    ],
+)
+def test_bad_metadata_is_said(tmp_path: Path, text: str | None, said: str) -> None:
+    bag = write_reach(tmp_path / "bag")
+    (bag / "metadata.yaml").unlink()
+    if text is not None:
+        (bag / "metadata.yaml").write_text(text)
+    with pytest.raises(BagError, match=said):
+        BagReader(bag)
+
+
+def test_a_renamed_storage_file_is_read_and_noted(tmp_path: Path) -> None:
+    bag = write_reach(tmp_path / "bag", frames=4)
+    (bag / "bag_0.mcap").rename(bag / "my.mcap")
+    with BagReader(bag) as reader:
+        assert "read 'my.mcap' instead" in reader.note
+        assert len(list(reader.messages({"/tip"}))) == 4
