@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from launch import LaunchDescription
+    from collections.abc import Callable
+
+    from launch import LaunchDescription, LaunchService
 
 SUFFIXES = ("launch.py", "launch.xml", "launch.yaml", "launch.yml")
 
@@ -64,6 +67,21 @@ def show_arguments(description: LaunchDescription) -> None:
             print(f"        (default: '{''.join(parts)}')")
 
 
+def end_on_sigterm(service: LaunchService) -> None:
+    """Let SIGTERM end a launch and all that it started; launch itself would die and leave those running."""
+    from launch import launch_service
+
+    class Signals(launch_service.AsyncSafeSignalManager):
+        def handle(self, signum: int, handler: Callable[[int], None] | None) -> object:
+            if signum == signal.SIGTERM and handler is not None:
+                return super().handle(signum, lambda _: service.shutdown(force_sync=True))
+            return super().handle(signum, handler)
+
+    launch_service.AsyncSafeSignalManager = Signals
+    # Signals hears of a signal only where the process survives it.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+
+
 def launch(argv: list[str]) -> int:
     """Run a launch file until everything in it has ended; Ctrl-C and SIGTERM end all of it."""
     parser = argparse.ArgumentParser(
@@ -90,6 +108,7 @@ def launch(argv: list[str]) -> int:
         print(ros_launch.LaunchIntrospector().format_launch_description(description))
         return 0
     service = ros_launch.LaunchService(argv=rest, noninteractive=options.noninteractive, debug=options.debug)
+    end_on_sigterm(service)
     service.include_launch_description(description)
     return int(service.run())
 
