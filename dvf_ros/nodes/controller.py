@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from diagnostic_updater import Updater
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.time import Time
@@ -21,6 +22,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
+from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.inference import InferenceWorker
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
@@ -42,6 +44,7 @@ class Controller(LifecycleNode):
         self._active = False
         self._pending: Request | None = None
         self._brain: Brain | None = None
+        steady_updater(self, "controller").add("control loop", self._diagnose)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the model, open the topics."""
@@ -93,16 +96,12 @@ class Controller(LifecycleNode):
         self._spec = spec
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
-        brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
+        self._brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
         self._commands = CommandTopics(self, spec)
         self._report = ControllerReport(self, spec, checkpoint=wanted.checkpoint)
         self._worker = InferenceWorker(self._warm_up, self._decide, self._deliver)
-        self._brain = brain
         self._states = StateTopics(self, spec, self._observe)
-        self._updater = Updater(self, period=1.0)
-        self._updater.setHardwareID(spec.robot)
-        self._updater.add("control loop", lambda status: self._report.diagnose(status, brain))
         # Deadlines are kept on a steady clock: nobody sets that one.
         self._deadline = self.create_timer(wanted.deadline / spec.rate, self._on_deadline, clock=self._steady, autostart=False)
         self._watchdog = self.create_timer(gap, self._on_silence, clock=self._steady, autostart=False)
@@ -135,16 +134,15 @@ class Controller(LifecycleNode):
         self._publish_status()
 
     def _cleanup(self) -> None:
-        for timer in (self._deadline, self._watchdog, self._status, self._updater.timer, self._ticker):
+        for timer in (self._deadline, self._watchdog, self._status, self._ticker):
             if timer is not None:
                 self.destroy_timer(timer)
-        self.destroy_publisher(self._updater.publisher)
         self._worker.close()
         self._states.destroy()
         self._commands.destroy()
         self._report.destroy()
         self._brain = None
-        del self._agent, self._updater
+        del self._agent
 
     def _observe(self, topic: str, stamp: int, values: np.ndarray) -> None:
         assert self._brain is not None
@@ -223,6 +221,12 @@ class Controller(LifecycleNode):
             self.get_logger().warning(f"stop: {command.stop_reason}", throttle_duration_sec=1.0)
         self._report.commanded(command)
         self._commands.publish(command.action, command.stamp)
+
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+        if self._brain is None:
+            status.summary(DiagnosticStatus.OK, "not configured")
+            return status
+        return self._report.diagnose(status, self._brain)
 
     def _publish_status(self) -> None:
         assert self._brain is not None

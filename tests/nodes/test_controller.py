@@ -1,0 +1,181 @@
+"""The controller as a process: a mobile base's topics in, velocity out, silent or still whenever it should be."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Twist
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from nav_msgs.msg import Odometry
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Imu
+
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.dataset import Dataset, Episode
+from dvf_ros.learning.checkpoint import save_checkpoint
+from dvf_ros.learning.config import LearningConfig, TrainingConfig
+from dvf_ros.learning.training import train
+from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
+from tests.nodes.harness import Observer, Processes, ros_domain, wait_for
+
+pytestmark = pytest.mark.ros
+
+CONFIG = Path(__file__).parents[2] / "config"
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An agent trained for a moment on a base that drives about; what it decides does not matter here."""
+    spec = RobotSpec.load(CONFIG / "base_goto.yaml")
+    rng = np.random.default_rng(0)
+    episodes = []
+    for _ in range(8):
+        actions = rng.uniform([-0.3, -1.0], [0.6, 1.0], (40, 2)).astype(np.float32)
+        states = np.tile(spec.neutral_state, (40, 1))
+        states[:, 0] = np.cumsum(actions[:, 0]) / spec.rate
+        states[:, 7] = actions[:, 0]
+        mask = np.arange(40) < 39
+        episodes.append(Episode(states, actions, mask, (states[:, 0] > 0.5).astype(np.float32), mask, np.arange(40) * spec.period_ns))
+    config = LearningConfig(TrainingConfig(updates=30, width=32, depth=1, chunk=4, batch=64))
+    agent, _ = train(Dataset.from_episodes(spec, episodes), config)
+    path = tmp_path_factory.mktemp("agent") / "base.yaml"
+    save_checkpoint(agent, path, "digest", "commit")
+    return path
+
+
+@pytest.fixture
+def ros(tmp_path: Path) -> Iterator[tuple[Processes, Observer]]:
+    with ros_domain(tmp_path) as pair:
+        yield pair
+
+
+class Base:
+    """Publishes a base's odometry and IMU at 50 Hz, and can say something else."""
+
+    def __init__(self, observer: Observer) -> None:
+        self.imu_runs = self.odom_runs = True
+        self.x = 0.0
+        self._node = observer.node
+        self._odom = observer.node.create_publisher(Odometry, "odom", 10)
+        self._imu = observer.node.create_publisher(Imu, "imu", 10)
+        self._timer = observer.node.create_timer(0.02, self._publish)
+
+    def _publish(self) -> None:
+        stamp = self._node.get_clock().now().to_msg()
+        odom, imu = Odometry(), Imu()
+        odom.header.stamp = imu.header.stamp = stamp
+        odom.pose.pose.orientation.w = 1.0
+        odom.pose.pose.position.x = self.x
+        if self.odom_runs:
+            self._odom.publish(odom)
+        if self.imu_runs:
+            self._imu.publish(imu)
+
+
+def change_state(observer: Observer, transition: int, name: str = "controller") -> bool:
+    request = ChangeState.Request(transition=Transition(id=transition))
+    return observer.call(ChangeState, f"{name}/change_state", request, timeout=60.0).success
+
+
+def start(ros: tuple[Processes, Observer], checkpoint: Path, **parameters: Any) -> Any:
+    processes, _ = ros
+    return processes.start("controller", {"spec": CONFIG / "base_goto.yaml", "checkpoint": checkpoint} | parameters)
+
+
+def moves(commands: list[Twist]) -> bool:
+    return bool(commands) and (commands[-1].linear.x != 0 or commands[-1].angular.z != 0)
+
+
+def stands(commands: list[Twist]) -> bool:
+    return bool(commands) and commands[-1].linear.x == 0 and commands[-1].angular.z == 0
+
+
+def test_from_configure_to_cleanup(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+    processes, observer = ros
+    base = Base(observer)
+    commands = observer.collect(Twist, "cmd_vel")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    scores, futures, values = (
+        observer.collect(kind, f"controller/{name}")
+        for kind, name in ((ActionScores, "scores"), (FutureStates, "futures"), (ValueEstimate, "value"))
+    )
+    process = start(ros, checkpoint)
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    wait_for(lambda: statuses, "a status")
+    assert statuses[-1].state == ControllerStatus.INACTIVE and not commands, "silent unless active"
+
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: moves(commands), "a command that moves the base")
+    spec = RobotSpec.load(CONFIG / "base_goto.yaml")
+    for command in list(commands):
+        assert spec.action_lower[0] <= command.linear.x <= spec.action_upper[0]
+        assert spec.action_lower[1] <= command.angular.z <= spec.action_upper[1]
+    wait_for(lambda: scores and futures and values, "scores, futures and value")
+    candidates = np.array(scores[-1].candidates).reshape(-1, scores[-1].horizon, scores[-1].action_size)
+    assert len(candidates) == len(scores[-1].scores) == 32 and scores[-1].chosen == np.argmax(scores[-1].scores)
+    assert len(futures[-1].states) == len(futures[-1].offsets_s) * spec.state_size
+    assert futures[-1].names == list(spec.state_names) and np.isfinite(values[-1].value)
+
+    base.imu_runs = False
+    wait_for(lambda: stands(commands), "a stop when the IMU falls silent")
+    wait_for(lambda: "imu" in statuses[-1].reason, "the reason of the stop")
+    base.imu_runs = True
+    wait_for(lambda: moves(commands), "motion after the IMU is back")
+
+    base.x = float("nan")
+    wait_for(lambda: stands(commands), "a stop at NaN")
+    wait_for(lambda: "NaN" in statuses[-1].reason, "the reason of the stop")
+    assert all(np.isfinite([command.linear.x, command.angular.z]).all() for command in commands)
+    base.x = 0.0
+    wait_for(lambda: moves(commands), "motion after the state is finite again")
+
+    assert change_state(observer, Transition.TRANSITION_DEACTIVATE)
+    wait_for(lambda: stands(commands), "a stop at deactivation")
+    assert change_state(observer, Transition.TRANSITION_CLEANUP)
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE), "it can be configured again"
+    assert processes.end(process) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_the_robot_and_exits_cleanly(
+    ros: tuple[Processes, Observer], checkpoint: Path, number: signal.Signals
+) -> None:
+    processes, observer = ros
+    Base(observer)
+    commands = observer.collect(Twist, "cmd_vel")
+    process = start(ros, checkpoint)
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: moves(commands), "a command that moves the base")
+    assert processes.end(process, number, timeout=5.0) == 0
+    wait_for(lambda: stands(commands), "a stop as the last word")
+
+
+def test_a_checkpoint_of_another_robot_is_refused_with_both_digests(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+    processes, observer = ros
+    process = processes.start("controller", {"spec": CONFIG / "panda_lift.yaml", "checkpoint": checkpoint})
+    assert not change_state(observer, Transition.TRANSITION_CONFIGURE)
+    for name in ("panda_lift", "base_goto"):
+        digest = RobotSpec.load(CONFIG / f"{name}.yaml").digest
+        wait_for(lambda digest=digest: digest in processes.log("controller"), f"the digest of {name} in the log")
+    assert processes.end(process) == 0
+
+
+def test_two_robots_under_two_namespaces(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+    processes, observer = ros
+    parameters = {"spec": CONFIG / "base_goto.yaml", "checkpoint": checkpoint}
+    for robot in ("a", "b"):
+        processes.start("controller", parameters, name=robot, namespace=f"/{robot}")
+    for robot in ("a", "b"):
+        assert change_state(observer, Transition.TRANSITION_CONFIGURE, f"{robot}/controller")
+        assert change_state(observer, Transition.TRANSITION_ACTIVATE, f"{robot}/controller")
+    commands = {robot: observer.collect(Twist, f"{robot}/cmd_vel") for robot in ("a", "b")}
+    for robot in ("a", "b"):  # no state: each says so by standing still
+        wait_for(lambda robot=robot: stands(commands[robot]), f"a stop on {robot}/cmd_vel")
