@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-NODES = ["controller", "episode_runner", "recorder", "sim_bridge"]
+CMAKE = (ROOT / "CMakeLists.txt").read_text()
+NODES = sorted(re.findall(r"foreach\(node ([^)]*)\)", CMAKE)[0].split())
 
 
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("msg/*.msg"), *ROOT.glob("srv/*.srv")]), ids=lambda path: path.stem)
