@@ -140,7 +140,11 @@ class Collector(Node):
 
     def _summary(self) -> str:
         shares = ", ".join(f"{name} {_share(self._successes[name]):.0%}" for name in sorted(self._successes))
-        return f"{_share(sum(self._successes.values(), [])):.0%} succeeded ({shares}), {self._speed:.1f} x real time"
+        return f"{_share(self._all):.0%} succeeded ({shares}), {self._speed:.1f} x real time"
+
+    @property
+    def _all(self) -> list[bool]:
+        return [success for values in self._successes.values() for success in values]
 
     @property
     def _speed(self) -> float:
@@ -148,11 +152,10 @@ class Collector(Node):
         return self._simulated / self._spent if self._spent else 0.0
 
     def _write(self, collected: int) -> None:
-        everything = sum(self._successes.values(), [])
         figures = {
-            "episodes": len(everything),
+            "episodes": len(self._all),
             "collected_now": collected,
-            "success_rate": _share(everything),
+            "success_rate": _share(self._all),
             **{f"success_rate_{name}": _share(values) for name, values in sorted(self._successes.items())},
             "steps_per_episode": self._steps,
             "seconds": self._spent,

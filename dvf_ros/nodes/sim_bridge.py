@@ -7,8 +7,7 @@ from concurrent.futures import Future as ThreadFuture
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_updater import DiagnosticStatusWrapper, Updater
-from rclpy.clock import Clock, ClockType
+from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from rclpy.task import Future
@@ -16,6 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from dvf_ros.core.selection import SelectionError
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.message_types import message_class
 from dvf_ros.nodes.parameters import declare
 from dvf_ros.nodes.runtime import run
@@ -39,6 +39,7 @@ class SimBridge(Node):
         path = declare(self, "spec", "", "Robot spec (YAML file): task, rate, and the topics that must be there")
         clock = declare(self, "publish_clock", True, "Publish simulated time on /clock; false for all but one robot")
         seed = declare(self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1)
+        paused = declare(self, "paused", False, "Start paused; ~/pause with data: false sets it going")
         spec = RobotSpec.load(path)
         pacing = self._declare_pacing(spec)
         simulation = RobosuiteSim(spec.task, spec.rate)
@@ -49,7 +50,14 @@ class SimBridge(Node):
         self.done = Future()
         logger = self.get_logger()
         self._loop = StepLoop(
-            simulation, pacing, seed, self._topics.publish, complain=logger.error, inform=logger.info, fail=self._fail
+            simulation,
+            pacing,
+            seed,
+            paused,
+            self._topics.publish,
+            complain=logger.error,
+            inform=logger.info,
+            fail=self._fail,
         )
         for topic, source in COMMANDS.items():
             self.create_subscription(message_class(source.type), topic, self._receiver(topic), QoSProfile(depth=10))
@@ -135,12 +143,7 @@ class SimBridge(Node):
     def _start_diagnostics(self, spec: RobotSpec) -> None:
         self._measured = (time.monotonic(), self._loop.counters.steps)
         self._period = spec.period_ns * 1e-9
-        updater = Updater(self, period=1.0)
-        updater.setHardwareID(f"{spec.robot} in robosuite")
-        updater.add("simulation", self._diagnose)
-        # The node's clock may be the simulated one, which stands still just when there is something to report.
-        self.destroy_timer(updater.timer)
-        self.create_timer(updater.period, updater.update, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        steady_updater(self, f"{spec.robot} in robosuite").add("simulation", self._diagnose)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         counters = self._loop.counters

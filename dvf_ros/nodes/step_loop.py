@@ -62,6 +62,7 @@ class StepLoop:
         simulation: RobosuiteSim,
         pacing: Pacing,
         seed: int,
+        paused: bool,
         publish: Callable[[int, Observation, bool], None],
         complain: Callable[[str], None],
         inform: Callable[[str], None],
@@ -77,7 +78,8 @@ class StepLoop:
         self._changed = threading.Condition()
         self._inbox = CommandInbox()
         self._jobs: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
-        self.paused = self._closing = self._arrived = False
+        self.paused = paused
+        self._closing = self._arrived = False
         self._last: TimedCommand | None = None
         self._width = 0.0
         self._next_seed = seed

@@ -1,0 +1,44 @@
+"""Collect episodes: simulation in lockstep, recorder, and scripted behaviours that drive through the topics."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from dvf_ros.nodes.launching import NODE, common_arguments, end_with
+
+ARGUMENTS = [
+    *common_arguments("collect.yaml"),
+    DeclareLaunchArgument("episodes", default_value="400", description="Episodes in all; those that are there count"),
+    DeclareLaunchArgument("steps", default_value="120", description="Steps of an episode"),
+    DeclareLaunchArgument("seed", default_value="0", description="Seed of the first episode; the next ones count up"),
+    DeclareLaunchArgument(
+        "behaviors",
+        default_value="[expert, adept, clumsy, novice]",
+        description="Scripted behaviors, taken in turn; one may stand twice",
+    ),
+    DeclareLaunchArgument("output", default_value="bags", description="Folder that gets one bag per episode"),
+    DeclareLaunchArgument("result", default_value="results/collect.json", description="Where the figures go"),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    text = {name: ParameterValue(LaunchConfiguration(name), value_type=str) for name in ("spec", "output", "result")}
+    number = {name: ParameterValue(LaunchConfiguration(name), value_type=int) for name in ("episodes", "steps", "seed")}
+    clock = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
+    common = {"package": "dvf_ros", "namespace": LaunchConfiguration("namespace"), **NODE}
+    params_file = LaunchConfiguration("params_file")
+    # The bridge is the clock: it must not wait for one.
+    bridge_parameters = {"spec": text["spec"], "mode": "lockstep", "use_sim_time": False}
+    sim_bridge = Node(executable="sim_bridge", parameters=[bridge_parameters, params_file], **common)
+    recorder = Node(
+        executable="recorder",
+        parameters=[{"spec": text["spec"], "output": text["output"]}, clock, params_file],
+        # Two lines for each of hundreds of episodes would bury the collector's.
+        **common | {"ros_arguments": ["--log-level", "warn"]},
+    )
+    behaviors = {"behaviors": ParameterValue(LaunchConfiguration("behaviors"), value_type=list[str])}
+    collector = Node(executable="collector", parameters=[text, number, behaviors, clock, params_file], **common)
+    return LaunchDescription([*ARGUMENTS, sim_bridge, recorder, collector, end_with(collector, "the collection")])

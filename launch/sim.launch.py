@@ -1,0 +1,46 @@
+"""Start the robosuite simulation alone, behind the topics of an ordinary robot."""
+
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration, PythonExpression
+from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
+
+from dvf_ros.nodes.launching import NODE, common_arguments
+
+AUTOSTART = LaunchConfiguration("autostart")
+
+ARGUMENTS = [
+    *common_arguments("sim.yaml"),
+    DeclareLaunchArgument("autostart", default_value="true", description="false: start paused"),
+    DeclareLaunchArgument(
+        "mode",
+        default_value="realtime",
+        choices=["realtime", "lockstep"],
+        description="realtime: steps on the clock's beat. lockstep: one command, one step, however long it takes",
+    ),
+    DeclareLaunchArgument("speed", default_value="1.0", description="Real time: seconds simulated in one second"),
+    DeclareLaunchArgument("seed", default_value="0", description="Seed of the first episode"),
+]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Describe the launch."""
+    sim_bridge = Node(
+        package="dvf_ros",
+        executable="sim_bridge",
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[
+            {
+                "spec": ParameterValue(LaunchConfiguration("spec"), value_type=str),
+                "mode": LaunchConfiguration("mode"),
+                "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
+                "paused": ParameterValue(PythonExpression(["'", AUTOSTART, "'.lower() != 'true'"]), value_type=bool),
+                "speed": ParameterValue(LaunchConfiguration("speed"), value_type=float),
+                "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
+            },
+            LaunchConfiguration("params_file"),
+        ],
+        **NODE,
+    )
+    return LaunchDescription([*ARGUMENTS, sim_bridge])
