@@ -15,8 +15,9 @@ help:  ## this list
 setup:  ## environment in .venv, package in install/
 	@scripts/setup
 
-demo: setup  ## simulated arm and controller as two ROS nodes; figures in results/demo.json
-	@$(SOURCED) exec ros2 launch dvf_ros controller.launch.py sim:=true task:=$(TASK) episodes:=$(EPISODES) $(ARGS)
+demo: setup  ## simulated arm and controller as two ROS nodes; figures, picture and bag in results/
+	@$(SOURCED) ros2 launch dvf_ros controller.launch.py sim:=true task:=$(TASK) episodes:=$(EPISODES) record:=true $(ARGS); \
+	status=$$?; dvf futures results/bags && exit $$status
 
 test: setup  ## every test, the fast ones first; ARGS='-k name' for some
 	@$(SOURCED) exec python -m pytest $(ARGS)

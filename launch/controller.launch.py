@@ -1,40 +1,27 @@
 """Start the controller on a robot, or, with `sim:=true`, on the simulation that stands in for one."""
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, EmitEvent, RegisterEventHandler
+from launch.actions import DeclareLaunchArgument, GroupAction
 from launch.conditions import IfCondition
-from launch.event_handlers import OnProcessExit
-from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import LifecycleNode, Node, PushROSNamespace
 from launch_ros.parameter_descriptions import ParameterValue
-from launch_ros.substitutions import FindPackageShare
 
-SHARE = FindPackageShare("dvf_ros")
-TASK = LaunchConfiguration("task")
+from dvf_ros.nodes.launching import NODE, SHARE, common_arguments, end_with
+
 SIM = LaunchConfiguration("sim")
 RECORD = LaunchConfiguration("record")
+EPISODES = LaunchConfiguration("episodes")
+RECORDED = ["controller/futures", "controller/scores", "controller/value", "controller/status"]
 
 ARGUMENTS = [
-    DeclareLaunchArgument("namespace", default_value="", description="Namespace of the robot: all topics lie in it"),
-    DeclareLaunchArgument("use_sim_time", default_value=SIM, description="Take the time from /clock"),
-    DeclareLaunchArgument(
-        "params_file",
-        default_value=PathJoinSubstitution([SHARE, "config", "controller.yaml"]),
-        description="Node parameters (YAML); what stands there wins over the launch arguments",
-    ),
+    *common_arguments("controller.yaml"),
     DeclareLaunchArgument("autostart", default_value="true", description="Configure and activate the controller at once"),
-    DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal"),
-    DeclareLaunchArgument("robot", default_value="panda", description="Robot: with the task it names the spec"),
-    DeclareLaunchArgument("task", default_value="lift", description="Task: with the robot it names spec and checkpoint"),
-    DeclareLaunchArgument(
-        "spec",
-        default_value=PathJoinSubstitution([SHARE, "config", [LaunchConfiguration("robot"), "_", TASK, ".yaml"]]),
-        description="Robot spec (YAML)",
-    ),
     DeclareLaunchArgument(
         "checkpoint",
-        default_value=PathJoinSubstitution([SHARE, "resource", [LaunchConfiguration("robot"), "_", TASK, ".yaml"]]),
+        default_value=PathJoinSubstitution(
+            [SHARE, "resource", [LaunchConfiguration("robot"), "_", LaunchConfiguration("task"), ".yaml"]]
+        ),
         description="Trained agent: the .yaml, with its .safetensors beside it",
     ),
     DeclareLaunchArgument("device", default_value="auto", description="auto, cpu or cuda"),
@@ -53,14 +40,13 @@ ARGUMENTS = [
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
-    common = {
-        "arguments": ["--ros-args", "--log-level", LaunchConfiguration("log_level")],
-        "output": "screen",
-        "emulate_tty": True,
-    }
-    spec = {"spec": LaunchConfiguration("spec"), "use_sim_time": LaunchConfiguration("use_sim_time")}
     params_file = LaunchConfiguration("params_file")
-    runs_episodes = PythonExpression(["'", SIM, "'.lower() == 'true' and int('", LaunchConfiguration("episodes"), "') > 0"])
+    # A simulation is the clock for everybody else, and its topics all report at once: tick when they have.
+    simulated = PythonExpression(["'", SIM, "'.lower() == 'true'"])
+    use_sim_time = PythonExpression([simulated, " or '", LaunchConfiguration("use_sim_time"), "'.lower() == 'true'"])
+    spec = {"spec": LaunchConfiguration("spec"), "use_sim_time": ParameterValue(use_sim_time, value_type=bool)}
+    runs_episodes = IfCondition(PythonExpression([simulated, " and int('", EPISODES, "') > 0"]))
+
     controller = LifecycleNode(
         package="dvf_ros",
         executable="controller",
@@ -73,63 +59,48 @@ def generate_launch_description() -> LaunchDescription:
                 "checkpoint": LaunchConfiguration("checkpoint"),
                 "device": LaunchConfiguration("device"),
                 "score": ParameterValue(LaunchConfiguration("score"), value_type=bool),
-                "tick_on": PythonExpression(["'state' if '", SIM, "'.lower() == 'true' else 'timer'"]),
+                "tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"]),
             },
             params_file,
         ],
-        **common,
+        **NODE,
     )
     sim_bridge = Node(
         package="dvf_ros",
         executable="sim_bridge",
         condition=IfCondition(SIM),
-        # The bridge is the clock: it must not wait for one.
         parameters=[
-            spec,
             {
-                "use_sim_time": False,
+                "spec": LaunchConfiguration("spec"),
                 "mode": "realtime",
                 "speed": ParameterValue(LaunchConfiguration("speed"), value_type=float),
             },
             params_file,
         ],
-        **common,
+        **NODE,
     )
     recorder = Node(
         package="dvf_ros",
         executable="recorder",
         condition=IfCondition(RECORD),
-        parameters=[
-            spec,
-            {
-                "output": LaunchConfiguration("output"),
-                "extra_topics": ["controller/futures", "controller/scores", "controller/value", "controller/status"],
-            },
-            params_file,
-        ],
-        **common,
+        parameters=[spec, {"output": LaunchConfiguration("output"), "extra_topics": RECORDED}, params_file],
+        **NODE,
     )
     episode_runner = Node(
         package="dvf_ros",
         executable="episode_runner",
-        condition=IfCondition(runs_episodes),
+        condition=runs_episodes,
         parameters=[
             spec,
             {
-                "episodes": ParameterValue(LaunchConfiguration("episodes"), value_type=int),
+                "episodes": ParameterValue(EPISODES, value_type=int),
                 "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
                 "record": ParameterValue(RECORD, value_type=bool),
                 "result": LaunchConfiguration("result"),
             },
             params_file,
         ],
-        **common,
+        **NODE,
     )
-    end_with_the_episodes = RegisterEventHandler(
-        OnProcessExit(target_action=episode_runner, on_exit=[EmitEvent(event=Shutdown(reason="the episodes are over"))]),
-        condition=IfCondition(runs_episodes),
-    )
-    namespace = PushROSNamespace(LaunchConfiguration("namespace"))
-    return LaunchDescription(
-        [*ARGUMENTS, namespace, sim_bridge, recorder, controller, episode_runner, end_with_the_episodes]
-    )
+    nodes = [PushROSNamespace(LaunchConfiguration("namespace")), sim_bridge, recorder, controller, episode_runner]
+    return LaunchDescription([*ARGUMENTS, GroupAction(nodes), end_with(episode_runner, "the episodes")])

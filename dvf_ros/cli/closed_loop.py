@@ -14,28 +14,36 @@ from dvf_ros.sim.topics import SpecView
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """How an episode went: success at any time, and at the last step."""
+    """How an episode went: success at any time, at the last step, and the states (n, D) that were decided in."""
 
     seed: int
     ever: bool
     last: bool
+    states: np.ndarray
 
 
-def run_episode(agent: DvfAgent, sim: RobosuiteSim, seed: int, steps: int) -> EpisodeOutcome:
-    """One episode in lockstep: every state is answered before the simulation goes on."""
+def run_episode(
+    agent: DvfAgent, sim: RobosuiteSim, seed: int, steps: int, agent_seed: int | None = None, first_stamp: int = 0
+) -> EpisodeOutcome:
+    """One episode in lockstep: every state is answered before the simulation goes on.
+
+    `agent_seed` (by default the simulation's `seed`) and the stamp of the first state (ns) are all that a decision's
+    randomness depends on: with those of a run through ROS topics, this gives the same commands.
+    """
     spec = agent.spec
     view = SpecView(spec)
     brain = Brain(spec, execute=agent.decision.execute, max_reuse=0, gap=1.0)
     observation = sim.reset(seed)
-    successes = []
+    successes, states = [], []
     for step in range(steps):
-        stamp = (step + 1) * spec.period_ns
+        stamp = first_stamp + step * spec.period_ns
         for topic, values in view.values(observation).items():
             brain.observe(topic, stamp, values)
         answer = brain.tick(stamp)
         if isinstance(answer, Request):
-            rng = np.random.default_rng([seed, stamp])
+            states.append(answer.state)
+            rng = np.random.default_rng([seed if agent_seed is None else agent_seed, stamp])
             answer = brain.accept(agent.decide(answer.state, rng), answer)
         observation = sim.step(view.command(answer.action))
         successes.append(observation.success)
-    return EpisodeOutcome(seed, any(successes), successes[-1])
+    return EpisodeOutcome(seed, any(successes), successes[-1], np.stack(states))

@@ -13,6 +13,7 @@ import tyro
 from dvf_ros.core.parsing import nearest
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_reader import BagError, BagReader, find_namespace, recorded_topics
+from dvf_ros.data.conversion import find_bags
 from dvf_ros.data.dataset import Episode
 from dvf_ros.data.episodes import EpisodeCutter
 
@@ -29,7 +30,7 @@ class Futures:
     """Draw sampled futures (dots, coloured by predicted reward) against what then happened (line)."""
 
     bag: Annotated[Path, tyro.conf.Positional]
-    """A bag of a run with the controller's ~/futures topic."""
+    """A bag of a run with the controller's ~/futures topic, or a folder of bags: then the newest one."""
     output: Path = Path("results/futures.png")
     """Where the picture goes."""
     episode: int = 0
@@ -57,13 +58,14 @@ class SampledFutures:
 
 def main(args: Futures) -> int:
     """Draw the picture."""
-    spec, episodes, futures = read_run(args.bag)
+    bag = max(find_bags([args.bag]), key=lambda path: path.stat().st_mtime)
+    spec, episodes, futures = read_run(bag)
     if not args.episode < len(episodes):
-        raise BagError(f"'{args.bag}' holds {len(episodes)} episodes; there is no number {args.episode}")
+        raise BagError(f"'{bag}' holds {len(episodes)} episodes; there is no number {args.episode}")
     episode = episodes[args.episode]
     decided = [item for item in futures if episode.stamps[0] <= item.stamp < episode.stamps[-1]]
     if not decided:
-        raise BagError(f"'{args.bag}': no message of a topic ending in controller/futures lies within the episode")
+        raise BagError(f"'{bag}': no message of a topic ending in controller/futures lies within the episode")
     picked = [decided[i] for i in np.linspace(0, len(decided) - 1, MOMENTS + 1).astype(int)[:-1]]
     draw(spec, episode, picked, columns_of(spec, args.names), args.output)
     print(f"picture: {args.output}")
@@ -127,7 +129,7 @@ def _draw_moment(axis: Axes, episode: Episode, item: SampledFutures, column: int
     seconds = (episode.stamps - item.stamp) * 1e-9
     axis.plot(seconds, episode.states[:, column], color=TRUTH, linewidth=1.5)
     axis.axvline(0.0, color=NOW, linewidth=0.8)
-    axis.set_xlim(-1.0, max(2.0, float(item.offsets.max()) * 1.05))
+    axis.set_xlim(-1.0, max(2.0, float(seconds[-1]) + 1.0))
     return axis.scatter(
         item.offsets, item.states[:, column], c=item.rewards, cmap="viridis", vmin=0.0, vmax=high, s=14, alpha=0.85
     )
