@@ -16,7 +16,9 @@ RECORDED = ["controller/futures", "controller/scores", "controller/value", "cont
 
 ARGUMENTS = [
     *common_arguments("controller.yaml"),
-    DeclareLaunchArgument("autostart", default_value="true", description="Configure and activate the controller at once"),
+    DeclareLaunchArgument(
+        "autostart", default_value="true", description="Configure and activate the controller at once"
+    ),
     DeclareLaunchArgument(
         "checkpoint",
         default_value=PathJoinSubstitution(
@@ -26,10 +28,14 @@ ARGUMENTS = [
     ),
     DeclareLaunchArgument("device", default_value="auto", description="auto, cpu or cuda"),
     DeclareLaunchArgument("score", default_value="true", description="false: the behavior prior alone, for comparison"),
-    DeclareLaunchArgument("sim", default_value="false", description="Start the robosuite simulation in place of a robot"),
+    DeclareLaunchArgument(
+        "sim", default_value="false", description="Start the robosuite simulation in place of a robot"
+    ),
     DeclareLaunchArgument("speed", default_value="1.0", description="Simulation: times real time"),
     DeclareLaunchArgument(
-        "episodes", default_value="0", description="Simulation: run so many episodes, sum them up and end; 0: go on for ever"
+        "episodes",
+        default_value="0",
+        description="Simulation: run so many episodes, sum them up and end; 0: go on for ever",
     ),
     DeclareLaunchArgument("seed", default_value="0", description="Simulation: seed of the first episode"),
     DeclareLaunchArgument("record", default_value="false", description="Record the run as a bag"),

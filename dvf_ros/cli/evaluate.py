@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from rich.table import Table
 
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
 from dvf_ros.core.results import Bar, wilson_interval, write_results
+from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
@@ -64,7 +66,9 @@ def main(args: Evaluate) -> int:
     figures["gain_over_prior"] = {"mean": float(np.mean(best - prior)), "low": low, "high": high}
     bars = [Bar("gain over the prior, lower end of the paired 95 % interval", low, ">", 0.0)]
     Console().print(_table(outcomes))
-    Console().print(f"gain over the prior: {np.mean(best - prior):+.2f} (paired 95 % interval {low:+.2f} to {high:+.2f})")
+    Console().print(
+        f"gain over the prior: {np.mean(best - prior):+.2f} (paired 95 % interval {low:+.2f} to {high:+.2f})"
+    )
     return 0 if write_results(args.result, figures, bars, list(seeds)) else 1
 
 
@@ -78,23 +82,22 @@ def paired_interval(differences: np.ndarray) -> tuple[float, float]:
 
 def _run(controller: Controller, seeds: range, args: Evaluate) -> Iterator[EpisodeOutcome]:
     # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(
-        args.processes, mp_context=get_context("spawn"), initializer=_prepare, initargs=(controller,)
-    ) as pool:
-        futures = [pool.submit(_episode, seed, args.steps) for seed in seeds]
+    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(_episode, controller, seed, args.steps) for seed in seeds]
         for future in track(futures, description=controller.name, transient=True):
             yield future.result()
 
 
-def _prepare(controller: Controller) -> None:
-    global _agent, _sim
-    _agent = load_checkpoint(controller.checkpoint)
-    _agent.configure(replace(_agent.decision, use_value=controller.scored))
-    _sim = RobosuiteSim(_agent.spec.task, _agent.spec.rate)
+@cache
+def _prepare(controller: Controller) -> tuple[DvfAgent, RobosuiteSim]:
+    """What a process of the pool needs, made once."""
+    agent = load_checkpoint(controller.checkpoint)
+    agent.configure(replace(agent.decision, use_value=controller.scored))
+    return agent, RobosuiteSim(agent.spec.task, agent.spec.rate)
 
 
-def _episode(seed: int, steps: int) -> EpisodeOutcome:
-    return run_episode(_agent, _sim, seed, steps)
+def _episode(controller: Controller, seed: int, steps: int) -> EpisodeOutcome:
+    return run_episode(*_prepare(controller), seed, steps)
 
 
 def _figures(episodes: list[EpisodeOutcome]) -> dict[str, float]:

@@ -18,8 +18,10 @@ from dvf_ros.data.dataset import Episode
 from dvf_ros.data.episodes import EpisodeCutter
 
 matplotlib.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 (the backend has to be chosen first)
-from matplotlib.axes import Axes  # noqa: E402
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 
 MOMENTS = 4
 TRUTH, NOW = "#202020", "#b03030"
@@ -81,7 +83,8 @@ def read_run(bag: Path) -> tuple[RobotSpec, list[Episode], list[SampledFutures]]
         topics = recorded_topics(spec, reader.types, find_namespace(spec, reader.types))
         futures_topics = {topic for topic in reader.types if topic.endswith("controller/futures")}
         cutter = EpisodeCutter(spec)
-        episodes, futures = [], []
+        episodes: list[Episode] = []
+        futures: list[SampledFutures] = []
         for topic, receive_ns, message in reader.messages([*topics, *futures_topics]):
             if topic in futures_topics:
                 futures.append(SampledFutures.of(message))
@@ -109,27 +112,26 @@ def draw(spec: RobotSpec, episode: Episode, futures: list[SampledFutures], colum
         squeeze=False, layout="constrained",
     )  # fmt: skip
     high = max(float(max(item.rewards.max() for item in futures)), 1e-6)
-    dots = None
     for i, column in enumerate(columns):
         for j, item in enumerate(futures):
-            dots = _draw_moment(axes[i, j], episode, item, column, high)
+            _draw_moment(axes[i, j], episode, item, column, high)
         axes[i, 0].set_ylabel(spec.state_names[column])
     for j, item in enumerate(futures):
         seconds = (item.stamp - episode.stamps[0]) * 1e-9
         axes[0, j].set_title(f"at {seconds:.1f} s, mean predicted reward {item.rewards.mean():.2f}", fontsize=9)
         axes[-1, j].set_xlabel("seconds from the decision")
-    figure.colorbar(dots, ax=axes, label="predicted reward", shrink=0.6)
+    figure.colorbar(ScalarMappable(Normalize(0.0, high), "viridis"), ax=axes, label="predicted reward", shrink=0.6)
     figure.suptitle(f"{spec.robot} {spec.task}: sampled futures (dots) and what then happened (line)")
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=110)
     plt.close(figure)
 
 
-def _draw_moment(axis: Axes, episode: Episode, item: SampledFutures, column: int, high: float) -> Any:
+def _draw_moment(axis: Axes, episode: Episode, item: SampledFutures, column: int, high: float) -> None:
     seconds = (episode.stamps - item.stamp) * 1e-9
     axis.plot(seconds, episode.states[:, column], color=TRUTH, linewidth=1.5)
     axis.axvline(0.0, color=NOW, linewidth=0.8)
     axis.set_xlim(-1.0, max(2.0, float(seconds[-1]) + 1.0))
-    return axis.scatter(
+    axis.scatter(
         item.offsets, item.states[:, column], c=item.rewards, cmap="viridis", vmin=0.0, vmax=high, s=14, alpha=0.85
     )

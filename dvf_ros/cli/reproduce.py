@@ -45,7 +45,12 @@ def main(args: Reproduce) -> int:
         ("collect", lambda: _collect(bags, args)),
         ("convert", lambda: convert(Convert((bags,), dataset))),
         ("train", lambda: train(Train(dataset, checkpoint, result=args.folder / "train.json"))),
-        ("evaluate", lambda: evaluate(Evaluate(checkpoints, episodes=args.evaluation_episodes, result=args.folder / "evaluate.json"))),
+        (
+            "evaluate",
+            lambda: evaluate(
+                Evaluate(checkpoints, episodes=args.evaluation_episodes, result=args.folder / "evaluate.json")
+            ),
+        ),
     ]
     begin = time.perf_counter()
     for number, (name, step) in enumerate(steps, 1):

@@ -39,7 +39,9 @@ def main(args: Train) -> int:
     console = Console()
     dataset = Dataset.open(args.dataset)
     config = LearningConfig(args.training, args.decision)
-    console.print(f"{dataset.episodes} episodes, {dataset.frames} frames, behaviors: {', '.join(dataset.behavior_names)}")
+    console.print(
+        f"{dataset.episodes} episodes, {dataset.frames} frames, behaviors: {', '.join(dataset.behavior_names)}"
+    )
     start = time.perf_counter()
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("training", total=config.training.updates)
@@ -47,7 +49,12 @@ def main(args: Train) -> int:
     seconds = time.perf_counter() - start
     save_checkpoint(agent, args.checkpoint, dataset.digest, commit())
     samples = config.training.updates * config.training.batch
-    figures = {"seconds": seconds, "samples_per_second": samples / seconds, "episodes": dataset.episodes, "history": history}
+    figures = {
+        "seconds": seconds,
+        "samples_per_second": samples / seconds,
+        "episodes": dataset.episodes,
+        "history": history,
+    }
     write_results(args.result, figures, [], [config.training.seed])
     console.print(f"trained in {seconds:.0f} s; checkpoint: {args.checkpoint}")
     return 0

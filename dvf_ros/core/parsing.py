@@ -6,11 +6,9 @@ import dataclasses
 import difflib
 import types
 import typing
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-
-T = TypeVar("T")
 
 
 class ConfigError(ValueError):
@@ -24,7 +22,7 @@ def nearest(word: str, known: typing.Iterable[str]) -> str:
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(known) or 'none'}"
 
 
-def parse(cls: type[T], text: str, origin: str) -> T:
+def parse[T](cls: type[T], text: str, origin: str) -> T:
     """Build the dataclass `cls` from YAML `text`; `origin` (a file name) opens every error message.
 
     Raises ConfigError for YAML that does not parse, unknown or missing keys and values of the wrong type.
@@ -97,7 +95,9 @@ def _build_scalar(expected: Any, node: yaml.Node, origin: str, where: str) -> An
         if isinstance(node, yaml.ScalarNode) and node.value in options:
             return node.value
         found = str(getattr(node, "value", ""))
-        _fail(origin, node, where, f"expected one of {list(options)}, found {_describe(node)}; {nearest(found, options)}")
+        _fail(
+            origin, node, where, f"expected one of {list(options)}, found {_describe(node)}; {nearest(found, options)}"
+        )
     value = yaml.SafeLoader("").construct_object(node, deep=True) if isinstance(node, yaml.ScalarNode) else node
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

@@ -44,7 +44,10 @@ class FieldSelector:
 
         Raises SelectionError where a field, joint or element is missing.
         """
-        parts = [self._select_field(item, steps, message) for item, steps in zip(self.source.fields, self._steps, strict=True)]
+        parts = [
+            self._select_field(item, steps, message)
+            for item, steps in zip(self.source.fields, self._steps, strict=True)
+        ]
         return np.concatenate(parts)
 
     def stamp(self, message: Any, receive_ns: int) -> int:
@@ -134,7 +137,9 @@ def _fields(topic: str, type_name: str, fields_of: Callable[[str], Mapping[str, 
     try:
         return fields_of(type_name)
     except KeyError as error:
-        raise ConfigError(f"topic '{topic}': the message type '{type_name}' is not known here; {error.args[0]}") from error
+        raise ConfigError(
+            f"topic '{topic}': the message type '{type_name}' is not known here; {error.args[0]}"
+        ) from error
 
 
 def _check_path(source: Source, item: Field, fields_of: Callable[[str], Mapping[str, str]]) -> None:

@@ -81,7 +81,9 @@ class Source:
         if not self.fields:
             raise ConfigError(f"topic '{self.topic}' has no fields")
         if self.type.count("/") != 2 or "/msg/" not in self.type:
-            raise ConfigError(f"topic '{self.topic}': expected a type such as 'sensor_msgs/msg/JointState', found '{self.type}'")
+            raise ConfigError(
+                f"topic '{self.topic}': expected a type such as 'sensor_msgs/msg/JointState', found '{self.type}'"
+            )
         if not self.max_age > 0:
             raise ConfigError(f"topic '{self.topic}': expected max_age > 0 s, found {self.max_age}")
 

@@ -21,6 +21,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -121,8 +122,10 @@ class Dataset:
             found = (episode.states.shape[1:], episode.actions.shape[1:])
             expected = ((spec.state_size,), (spec.action_size,))
             if found != expected:
-                raise DatasetError(f"episode of '{episode.source}': expected state and action of {expected}, found {found}")
-        arrays = {
+                raise DatasetError(
+                    f"episode of '{episode.source}': expected state and action of {expected}, found {found}"
+                )
+        arrays: dict[str, Any] = {
             name: np.concatenate([np.asarray(getattr(episode, name), dtype) for episode in episodes])
             for name, dtype in ARRAYS.items()
         }
@@ -137,7 +140,9 @@ class Dataset:
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
             rows = pq.read_table(folder / "episodes.parquet").to_pylist()
         except (OSError, ValueError) as error:
-            raise DatasetError(f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}") from error
+            raise DatasetError(
+                f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"
+            ) from error
         lengths = {name: len(array) for name, array in arrays.items()}
         total = sum(row["length"] for row in rows)
         if set(lengths.values()) != {total}:
@@ -162,7 +167,10 @@ class DatasetWriter:
         self._spec = spec
         self._rows: list[dict] = []
         self._shapes = {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
-        self._files = {name: open(self.folder / f"{name}.part", "wb") for name in ARRAYS}
+        self._files = {
+            name: open(self.folder / f"{name}.part", "wb")  # noqa: SIM115 (closed by close)
+            for name in ARRAYS
+        }
 
     def append(self, episode: Episode) -> None:
         """Add one episode at the end."""
@@ -188,9 +196,9 @@ class DatasetWriter:
         for name, dtype in ARRAYS.items():
             shape = (total, *self._shapes[name])
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-            with open(self.folder / f"{name}.npy", "wb") as target, open(parts[name], "rb") as part:
+            with open(self.folder / f"{name}.npy", "wb") as target, open(parts[name], "rb") as source:
                 np.lib.format.write_array_header_1_0(target, header)
-                while block := part.read(1 << 24):
+                while block := source.read(1 << 24):
                     target.write(block)
             parts[name].unlink()
         (self.folder / "spec.yaml").write_text(self._spec.text, encoding="utf-8")

@@ -103,7 +103,9 @@ class Controller(LifecycleNode):
         self._worker = InferenceWorker(self._warm_up, self._decide, self._deliver)
         self._states = StateTopics(self, spec, self._observe)
         # Deadlines are kept on a steady clock: nobody sets that one.
-        self._deadline = self.create_timer(wanted.deadline / spec.rate, self._on_deadline, clock=self._steady, autostart=False)
+        self._deadline = self.create_timer(
+            wanted.deadline / spec.rate, self._on_deadline, clock=self._steady, autostart=False
+        )
         self._watchdog = self.create_timer(gap, self._on_silence, clock=self._steady, autostart=False)
         self._status = self.create_timer(0.2, self._publish_status, clock=self._steady)
         self._ticker = (

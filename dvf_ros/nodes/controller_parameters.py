@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rclpy.node import Node
 
 from dvf_ros.nodes.parameters import declare
 
 if TYPE_CHECKING:
-    from dvf_ros.learning.config import DecisionConfig
+    from dvf_ros.learning.config import DecisionConfig, Device
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,15 @@ class ControllerParameters:
             spec=declare(node, "spec", "", "Robot spec (YAML file): topics and fields of state and action"),
             checkpoint=declare(node, "checkpoint", "", "Trained agent (the .yaml beside its .safetensors)"),
             device=declare(
-                node, "device", "auto", "Where the model runs; auto takes CUDA if there is one", options=("auto", "cpu", "cuda")
+                node,
+                "device",
+                "auto",
+                "Where the model runs; auto takes CUDA if there is one",
+                options=("auto", "cpu", "cuda"),
             ),
-            seed=declare(node, "seed", 0, "Seed: the same seed and input give the same commands", low=0, high=2**31 - 1),
+            seed=declare(
+                node, "seed", 0, "Seed: the same seed and input give the same commands", low=0, high=2**31 - 1
+            ),
             tick_on=declare(
                 node,
                 "tick_on",
@@ -50,13 +56,27 @@ class ControllerParameters:
                 node, "lockstep", False, "Answer every state however long it takes: only for a simulation that waits"
             ),
             deadline=declare(
-                node, "deadline", 0.7, "Share of a period after which a decision is too late and not used", low=0.05, high=1.0
+                node,
+                "deadline",
+                0.7,
+                "Share of a period after which a decision is too late and not used",
+                low=0.05,
+                high=1.0,
             ),
             max_reuse=declare(
-                node, "max_reuse", 2, "Ticks in a row served by the rest of the last chunk when decisions are late", low=0, high=100
+                node,
+                "max_reuse",
+                2,
+                "Ticks in a row served by the rest of the last chunk when decisions are late",
+                low=0,
+                high=100,
             ),
-            candidates=declare(node, "candidates", 0, "Candidate chunks per decision; 0: as the checkpoint says", low=0, high=4096),
-            futures=declare(node, "futures", 0, "Sampled futures per candidate; 0: as the checkpoint says", low=0, high=4096),
+            candidates=declare(
+                node, "candidates", 0, "Candidate chunks per decision; 0: as the checkpoint says", low=0, high=4096
+            ),
+            futures=declare(
+                node, "futures", 0, "Sampled futures per candidate; 0: as the checkpoint says", low=0, high=4096
+            ),
             score=declare(node, "score", True, "false: act on one sample of the behavior prior, without any value"),
         )
 
@@ -64,7 +84,7 @@ class ControllerParameters:
         """The checkpoint's run-time settings with what was set here in their place."""
         return replace(
             stored,
-            device=self.device,
+            device=cast("Device", self.device),
             candidates=self.candidates or stored.candidates,
             futures=self.futures or stored.futures,
             use_value=self.score,

@@ -1,4 +1,4 @@
-"""What the controller says about itself: status, scores, futures, value and diagnostics. Computed for subscribers only."""
+"""What the controller says about itself, computed for subscribers only."""
 
 from __future__ import annotations
 

@@ -16,9 +16,20 @@ PERIOD = SPEC.period_ns
 def decision(chunk: np.ndarray) -> Decision:
     one = np.zeros(1)
     return Decision(
-        chunk=chunk, chosen=0, candidates=chunk[None], scores=one, values=one, disagreement=one, standard_error=one,
-        futures=np.zeros((1, SPEC.state_size)), offsets=np.ones(1, int), rewards=one, value=0.0, value_error=0.0, discount=0.9,
-    )  # fmt: skip
+        chunk=chunk,
+        chosen=0,
+        candidates=chunk[None],
+        scores=one,
+        values=one,
+        disagreement=one,
+        standard_error=one,
+        futures=np.zeros((1, SPEC.state_size)),
+        offsets=np.ones(1, int),
+        rewards=one,
+        value=0.0,
+        value_error=0.0,
+        discount=0.9,
+    )
 
 
 def make_brain(**settings: float) -> Brain:

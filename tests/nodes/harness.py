@@ -27,7 +27,9 @@ class Processes:
         self._logs = logs
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def start(self, executable: str, parameters: dict[str, Any], name: str = "", namespace: str = "") -> subprocess.Popen[bytes]:
+    def start(
+        self, executable: str, parameters: dict[str, Any], name: str = "", namespace: str = ""
+    ) -> subprocess.Popen[bytes]:
         program = Path(get_package_prefix("dvf_ros")) / "lib" / "dvf_ros" / executable
         words = [str(program), "--ros-args"]
         for key, value in parameters.items():
@@ -47,7 +49,9 @@ class Processes:
     def log(self, name: str) -> str:
         return self.log_file(name).read_text(errors="replace") if self.log_file(name).exists() else ""
 
-    def end(self, process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGINT, timeout: float = 10.0) -> int:
+    def end(
+        self, process: subprocess.Popen[bytes], number: signal.Signals = signal.SIGINT, timeout: float = 10.0
+    ) -> int:
         """Signal a process and return its exit status."""
         process.send_signal(number)
         return process.wait(timeout)

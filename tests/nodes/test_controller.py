@@ -42,7 +42,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         states[:, 0] = np.cumsum(actions[:, 0]) / spec.rate
         states[:, 7] = actions[:, 0]
         mask = np.arange(40) < 39
-        episodes.append(Episode(states, actions, mask, (states[:, 0] > 0.5).astype(np.float32), mask, np.arange(40) * spec.period_ns))
+        episodes.append(
+            Episode(
+                states, actions, mask, (states[:, 0] > 0.5).astype(np.float32), mask, np.arange(40) * spec.period_ns
+            )
+        )
     config = LearningConfig(TrainingConfig(updates=30, width=32, depth=1, chunk=4, batch=64))
     agent, _ = train(Dataset.from_episodes(spec, episodes), config)
     path = tmp_path_factory.mktemp("agent") / "base.yaml"
@@ -158,7 +162,9 @@ def test_a_signal_stops_the_robot_and_exits_cleanly(
     wait_for(lambda: stands(commands), "a stop as the last word")
 
 
-def test_a_checkpoint_of_another_robot_is_refused_with_both_digests(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+def test_a_checkpoint_of_another_robot_is_refused_with_both_digests(
+    ros: tuple[Processes, Observer], checkpoint: Path
+) -> None:
     processes, observer = ros
     process = processes.start("controller", {"spec": CONFIG / "panda_lift.yaml", "checkpoint": checkpoint})
     assert not change_state(observer, Transition.TRANSITION_CONFIGURE)

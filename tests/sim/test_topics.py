@@ -31,7 +31,13 @@ def observation(rng: np.random.Generator) -> Observation:
 def test_values_are_those_of_the_observation() -> None:
     seen = observation(np.random.default_rng(0))
     values = SpecView(SPEC).values(seen)
-    expected = [seen.joint_position[:7], seen.joint_velocity[:7], seen.joint_position[7:], seen.eef_position, seen.eef_orientation]
+    expected = [
+        seen.joint_position[:7],
+        seen.joint_velocity[:7],
+        seen.joint_position[7:],
+        seen.eef_position,
+        seen.eef_orientation,
+    ]
     vector = np.concatenate([values[source.topic] for source in SPEC.state])
     assert (vector == np.concatenate([*expected, seen.objects["cube"]])).all()
 
