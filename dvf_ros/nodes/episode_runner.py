@@ -16,9 +16,6 @@ from dvf_ros.nodes.episodes import EpisodeError, EpisodeResult, EpisodeServices,
 from dvf_ros.nodes.parameters import declare
 from dvf_ros.nodes.runtime import run
 
-START_TIMEOUT = 60.0
-"""s for the simulation, the recorder and the controller to come up; the last loads torch and a model."""
-
 STATUS_TIMEOUT = 2.0
 """s to wait for the status that counts the last tick; the controller reports five times a second."""
 
@@ -47,6 +44,14 @@ class EpisodeRunner(Node):
         self._stall = declare(
             self, "stall_timeout", 20.0, "s without a step after which to give up", low=1.0, high=600.0
         )
+        self._start_timeout = declare(
+            self,
+            "start_timeout",
+            60.0,
+            "s for simulation, recorder and an active controller to be there",
+            low=1.0,
+            high=600.0,
+        )
         self._bar = declare(self, "success_bar", 0.9, "Share of successes below which the run fails", low=0.0, high=1.0)
         self._result = declare(self, "result", "results/demo.json", "File for the figures; empty: none")
         self._status: ControllerStatus | None = None
@@ -69,7 +74,7 @@ class EpisodeRunner(Node):
             self._reported.notify_all()
 
     def _run(self) -> int:
-        self._episodes.wait(START_TIMEOUT)
+        self._episodes.wait(self._start_timeout)
         self._wait_for_controller()
         path = self._episodes.start_recording(self._behavior, "") if self._record else ""
         results = [self._run_episode(number) for number in range(1, self._count + 1)]
@@ -124,7 +129,7 @@ class EpisodeRunner(Node):
 
     def _wait_for_controller(self) -> None:
         """Wait until the controller is active; raises EpisodeError saying what it does instead."""
-        until = time.monotonic() + START_TIMEOUT
+        until = time.monotonic() + self._start_timeout
         while self._status is None or self._status.state not in ACTIVE:
             if time.monotonic() >= until:
                 found = "no message on it"
@@ -132,8 +137,8 @@ class EpisodeRunner(Node):
                     state = STATES.get(self._status.state, "unknown")
                     found = f"state '{state}' ({self._status.reason or 'no reason given'})"
                 raise EpisodeError(
-                    f"expected an active controller on 'controller/status' within {START_TIMEOUT:g} s, found {found}; "
-                    "its log says why it was not configured or activated"
+                    f"expected an active controller on 'controller/status' within {self._start_timeout:g} s, "
+                    f"found {found}; its log says why it was not configured or activated"
                 )
             self._script.wait(threading.Event(), 0.05)
 
