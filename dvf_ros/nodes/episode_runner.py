@@ -77,6 +77,7 @@ class EpisodeRunner(Node):
         self._episodes.wait(self._start_timeout)
         self._wait_for_controller()
         path = self._episodes.start_recording(self._behavior, "") if self._record else ""
+        self._episodes.pause(False)  # whoever used the simulation before may have left it paused
         results = [self._run_episode(number) for number in range(1, self._count + 1)]
         self._wait_for_last_status()
         successes = sum(result.succeeded for result in results)
