@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bag_making import SPEC, START, Bag, pose_stamped, write_reach
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dvf_ros.data.bag_reader import BagError, BagReader, bag_digest, find_namespace, recorded_topics
+from tests.data.bag_making import SPEC, START, Bag, pose_stamped, write_reach
 
 JOINT, POSE = "sensor_msgs/msg/JointState", "geometry_msgs/msg/PoseStamped"
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from bag_making import MS, ROOT, SPEC, START, STORE, Bag, custom, joint_state, pose_stamped, write_reach
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mcap.reader import make_reader
@@ -22,6 +21,7 @@ from rosbags.rosbag2 import Reader
 
 from dvf_ros.data.bag_reader import BagReader, read_custom
 from dvf_ros.data.bag_writer import BagWriteError, BagWriter, Qos
+from tests.data.bag_making import MS, ROOT, SPEC, START, STORE, Bag, custom, joint_state, pose_stamped, write_reach
 
 
 def test_mcap_summary_says_what_was_written(tmp_path: Path) -> None:
@@ -139,8 +139,8 @@ def test_a_full_disk_is_an_error_that_names_the_bag(tmp_path: Path) -> None:
 def test_after_a_flush_the_death_of_the_process_loses_nothing(tmp_path: Path) -> None:
     code = f"""
 import os, signal, sys
-sys.path.insert(0, {str(ROOT / "tests" / "data")!r})
-from bag_making import *
+sys.path.insert(0, {str(ROOT)!r})
+from tests.data.bag_making import *
 bag = Bag(Path({str(tmp_path / "bag")!r}), custom("expert"))
 for k in range(50):
     bag.put("/tip", pose_stamped(k, k), k)

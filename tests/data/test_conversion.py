@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_making import MS, ROOT, SPEC, START, Bag, custom, pose_stamped, write_reach
 
 from dvf_ros.cli.main import main as dvf
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data import conversion
 from dvf_ros.data.conversion import PARTS, ConversionError, Options, convert, find_bags
 from dvf_ros.data.dataset import Dataset
+from tests.data.bag_making import MS, ROOT, SPEC, START, Bag, custom, pose_stamped, write_reach
 
 BAGS = ROOT.parent / "shared" / "bags"
 real_bags = pytest.mark.skipif(not BAGS.is_dir(), reason=f"the recorded bags are not at {BAGS}")

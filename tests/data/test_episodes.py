@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bag_making import (
+
+from dvf_ros.core.alignment import Aligner
+from dvf_ros.core.selection import FieldSelector
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.dataset import Episode
+from dvf_ros.data.episodes import EpisodeCutter, Label
+from tests.data.bag_making import (
     MS,
     ROOT,
     SPEC,
@@ -19,13 +25,7 @@ from bag_making import (
     twist_stamped,
     vector,
 )
-from bag_making import header as make_header
-
-from dvf_ros.core.alignment import Aligner
-from dvf_ros.core.selection import FieldSelector
-from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data.dataset import Episode
-from dvf_ros.data.episodes import EpisodeCutter, Label
+from tests.data.bag_making import header as make_header
 
 PERIOD = SPEC.period_ns
 NOBODY = Label()

@@ -1,0 +1,201 @@
+"""Record the spec's topics into one bag per episode, without decoding a message."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.task import Future
+
+from dvf_ros.core.selection import check_paths
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.message_types import fields_of
+from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.recording import RecordedTopic, Recording
+from dvf_ros.nodes.runtime import run
+from dvf_ros.nodes.taps import Tap
+from dvf_ros.srv import EndEpisode, StartEpisode
+
+FOLLOW_PERIOD = 0.1  # s between looks at the publishers
+QUIET_PERIOD = 0.02  # s without a message published before the end: they all have arrived
+QUIET_LIMIT = 2.0  # s to wait for that at most
+
+
+class Recorder(Node):
+    """Services `~/start` and `~/end` bound an episode; each gets a bag in the folder `output`."""
+
+    def __init__(self) -> None:
+        super().__init__("recorder")
+        self._spec = RobotSpec.load(declare(self, "spec", "", "Robot spec (YAML file): its topics are recorded."))
+        self._output = Path(declare(self, "output", "bags", "Folder that gets one bag per episode."))
+        extra = declare(self, "extra_topics", [""], "More topics to record, of any type; empty names are skipped.")
+        autostart = declare(self, "autostart", False, "Begin to record at once, without the service ~/start.")
+        self._behavior = declare(self, "behavior", "", "Label of who acts, for what `autostart` records.")
+        text = "Longest time (s) until a message is safe from the death of this process."
+        self._flush_period = declare(self, "flush_period", 0.25, text, low=0.05, high=1.0)
+        check_paths(self._spec, fields_of)
+        sources = [*self._spec.state, *self._spec.action, *([self._spec.outcome] if self._spec.outcome else [])]
+        topics = {source.topic: source.type for source in sources} | {topic: "" for topic in extra if topic}
+        self._recording: Recording | None = None
+        self._ending_ns: int | None = None
+        self._taken = 0
+        self._early: Counter[str] = Counter()
+        self._lost_before: dict[str, int] = {}
+        self._taps = [Tap(self, topic, kind, self._receive) for topic, kind in topics.items()]
+        # Looking after publishers and closing a bag must go on while simulated time stands still.
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(FOLLOW_PERIOD, self._follow, clock=self._steady)
+        self.create_service(StartEpisode, "~/start", self._on_start)
+        # A group of its own: while it waits for the last messages, they and its timer must be served.
+        self.create_service(EndEpisode, "~/end", self._on_end, callback_group=MutuallyExclusiveCallbackGroup())
+        self._updater = Updater(self)
+        self._updater.setHardwareID(self._spec.robot)
+        self._updater.add("recording", self._diagnose)
+        if autostart:
+            self._begin("", self._behavior)
+
+    def close(self) -> None:
+        """Take in what has arrived, and close the bag if one is open."""
+        if self._recording is None:
+            return
+        self._ending_ns = time.time_ns()
+        deadline, before = time.monotonic() + QUIET_LIMIT, -1
+        while self._taken != before and time.monotonic() < deadline:
+            before = self._taken
+            until = time.monotonic() + QUIET_PERIOD
+            while (left := until - time.monotonic()) > 0:
+                self.executor.spin_once(timeout_sec=left)
+        try:
+            self._end("", discard=False)
+        except OSError as error:
+            self.get_logger().error(str(error))
+
+    def _follow(self) -> None:
+        for tap in self._taps:
+            tap.follow()
+        if self._recording and self._recording.error:
+            self.get_logger().error(f"recording stopped: {self._recording.error}", throttle_duration_sec=5.0)
+
+    def _receive(self, topic: RecordedTopic, data: bytes, info: Mapping[str, Any]) -> None:
+        published = info["source_timestamp"]
+        if self._recording is None or (self._ending_ns is not None and published > self._ending_ns):
+            return
+        received = info["received_timestamp"]
+        if self.get_parameter("use_sim_time").value:
+            received = self.get_clock().now().nanoseconds
+            if not received:  # a bag in which time begins in 1970 is of no use
+                self._early[topic.name] += 1
+                return
+        self._taken += 1
+        self._recording.put(topic, received, published, data)
+
+    def _begin(self, name: str, behavior: str) -> Path:
+        """Open a bag; raises ValueError or OSError with what to tell the caller."""
+        if self._recording:
+            raise ValueError(f"'{self._recording.folder}' is being recorded; end it first")
+        if problems := [tap.problem for tap in self._taps if tap.problem]:
+            raise ValueError("; ".join(problems))
+        name = name or f"{self._spec.task}_{datetime.now(UTC):%Y%m%d_%H%M%S_%f}"
+        if Path(name).name != name or name.startswith("."):
+            raise ValueError(f"expected the name of a folder inside '{self._output}', found '{name}'")
+        custom = {
+            "name": name,
+            "behavior": behavior,
+            "namespace": self.get_namespace().rstrip("/"),
+            "spec_digest": self._spec.digest,
+            "spec": self._spec.text,
+        }
+        self._recording = Recording(self._output / name, custom, self._flush_period)
+        self._early.clear()
+        self._lost_before = {tap.name: tap.lost for tap in self._taps}
+        self.get_logger().info(f"recording '{self._recording.folder}'")
+        return self._recording.folder
+
+    def _end(self, outcome: str, discard: bool) -> int:
+        """Close the bag or delete it, returning its messages; raises OSError with what to tell the caller."""
+        recording, self._recording = self._recording, None
+        self._ending_ns = None
+        assert recording is not None
+        if discard:
+            return recording.discard()
+        lost = Counter({tap.name: tap.lost - self._lost_before[tap.name] for tap in self._taps})
+        lost += recording.lost + self._early
+        problems = "; ".join(tap.problem for tap in self._taps if tap.problem)
+        messages = recording.end({"outcome": outcome, "lost": json.dumps(lost), "problems": problems})
+        self.get_logger().info(f"closed '{recording.folder}': {messages} messages, {lost.total()} lost")
+        return messages
+
+    def _on_start(self, request: Any, response: Any) -> Any:
+        try:
+            response.path = str(self._begin(request.name, request.behavior))
+            response.success = True
+        except (ValueError, OSError) as error:
+            response.message = str(error)
+            self.get_logger().error(response.message)
+        return response
+
+    async def _on_end(self, request: Any, response: Any) -> Any:
+        if self._recording is None or self._ending_ns is not None:
+            response.message = (
+                "nothing is being recorded" if self._recording is None else "the episode is ending already"
+            )
+            return response
+        response.path = str(self._recording.folder)
+        # Messages published before this call may still be on their way.
+        self._ending_ns = time.time_ns()
+        await self._quiet()
+        try:
+            response.messages = self._end(request.outcome, request.discard)
+            response.success = True
+        except OSError as error:
+            response.message = str(error)
+            self.get_logger().error(response.message)
+        return response
+
+    def _quiet(self) -> Future:
+        """A future that is done when nothing has arrived for QUIET_PERIOD."""
+        done = Future(executor=self.executor)
+        deadline, before = time.monotonic() + QUIET_LIMIT, -1
+
+        def look() -> None:
+            nonlocal before
+            if self._taken == before or time.monotonic() > deadline:
+                self.destroy_timer(timer)
+                done.set_result(None)
+            before = self._taken
+
+        timer = self.create_timer(QUIET_PERIOD, look, clock=self._steady)
+        return done
+
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+        recording = self._recording
+        if recording and recording.error:
+            status.summary(DiagnosticStatus.ERROR, recording.error)
+        elif problems := [tap.problem for tap in self._taps if tap.problem]:
+            status.summary(DiagnosticStatus.ERROR, "; ".join(problems))
+        else:
+            status.summary(DiagnosticStatus.OK, f"recording '{recording.folder}'" if recording else "idle")
+        for tap in self._taps:
+            lost = tap.lost + (recording.lost[tap.name] if recording else 0)
+            status.add(tap.name, f"{tap.received} received, {tap.rate():.1f} Hz, {lost} lost")
+        return status
+
+
+def main() -> int:
+    """Run the recorder; returns the process's exit status."""
+    return run(Recorder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""Raw subscriptions that adapt to whoever publishes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rclpy.event_handler import SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+
+from dvf_ros.data.bag_writer import Qos
+from dvf_ros.nodes.definitions import definition_of
+from dvf_ros.nodes.message_types import message_class
+from dvf_ros.nodes.recording import RecordedTopic
+
+DEPTH = 1000
+
+
+class Tap:
+    """Listens to one topic without decoding; `follow` adapts type and QoS to the publishers that are there.
+
+    `type_name` is the spec's, or empty to take what the first publisher has. `problem` says why a publisher on this
+    topic is not heard, for people; empty if all are. `received` and `lost` (by the middleware) count messages.
+    """
+
+    def __init__(
+        self, node: Node, topic: str, type_name: str, receive: Callable[[RecordedTopic, bytes, Mapping[str, Any]], None]
+    ) -> None:
+        self.name = node.resolve_topic_name(topic)
+        self.problem = ""
+        self.received = 0
+        self.lost = 0
+        self._node = node
+        self._receive = receive
+        self._type = type_name
+        self._qos: Qos | None = None
+        self._topic: RecordedTopic | None = None
+        self._subscription: Subscription | None = None
+        self._rated = (time.monotonic(), 0)
+        self.follow()
+
+    def follow(self) -> None:
+        """Look at the publishers, and subscribe anew if they need another QoS; call this a few times per second."""
+        publishers = self._node.get_publishers_info_by_topic(self.name)
+        if not self._type and publishers:
+            self._type = publishers[0].topic_type
+        others = sorted({info.topic_type for info in publishers} - {self._type})
+        self._tell(
+            f"topic '{self.name}': expected {self._type}, found a publisher of {', '.join(others)}" if others else ""
+        )
+        offers = [info for info in publishers if info.topic_type == self._type]
+        if not self._type or (self._subscription and not offers):
+            return
+        qos = _fitting([info.qos_profile for info in offers])
+        type_hash = str(offers[0].topic_type_hash) if offers else ""
+        if qos != self._qos:
+            self._subscribe(qos)
+        if self._topic is None or (self._topic.qos, self._topic.type_hash) != (qos, type_hash):
+            self._topic = RecordedTopic(self.name, self._type, definition_of(self._type), qos, type_hash)
+
+    def rate(self) -> float:
+        """Messages per second since the last call."""
+        now, (then, before) = time.monotonic(), self._rated
+        self._rated = (now, self.received)
+        return (self.received - before) / max(now - then, 1e-9)
+
+    def _tell(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            self._node.get_logger().error(f"{problem}; it is not recorded")
+        self.problem = problem
+
+    def _subscribe(self, qos: Qos) -> None:
+        if self._subscription:
+            self._node.destroy_subscription(self._subscription)
+        # rclpy's own callback would warn of the very publishers that `follow` adapts to.
+        events = SubscriptionEventCallbacks(message_lost=self._count_lost, use_default_callbacks=False)
+        profile = QoSProfile(
+            history=HistoryPolicy.KEEP_LAST,
+            depth=DEPTH,
+            reliability=ReliabilityPolicy[qos.reliability.upper()],
+            durability=DurabilityPolicy[qos.durability.upper()],
+        )
+        self._subscription = self._node.create_subscription(
+            message_class(self._type), self.name, self._take, profile, raw=True, event_callbacks=events
+        )
+        self._qos = qos
+
+    def _take(self, data: bytes, info: Mapping[str, Any]) -> None:
+        self.received += 1
+        assert self._topic is not None
+        self._receive(self._topic, data, info)
+
+    def _count_lost(self, event: Any) -> None:
+        self.lost += event.total_count_change
+
+
+def _fitting(offers: list[QoSProfile]) -> Qos:
+    """The strongest QoS that hears every publisher."""
+    reliable = all(offer.reliability != ReliabilityPolicy.BEST_EFFORT for offer in offers)
+    latched = bool(offers) and all(offer.durability == DurabilityPolicy.TRANSIENT_LOCAL for offer in offers)
+    return Qos("reliable" if reliable else "best_effort", "transient_local" if latched else "volatile", DEPTH)
