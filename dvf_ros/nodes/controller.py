@@ -43,6 +43,7 @@ class Controller(LifecycleNode):
         self._lock = threading.RLock()
         self._active = False
         self._pending: Request | None = None
+        self._last_command = Command(-1, np.zeros(0))
         self._brain: Brain | None = None
         steady_updater(self, "controller").add("control loop", self._diagnose)
 
@@ -152,6 +153,10 @@ class Controller(LifecycleNode):
             self._brain.observe(topic, stamp, values)
             if not self._active or self.parameters.tick_on != "state":
                 return
+            if self.parameters.lockstep and topic == self._spec.state[0].topic and stamp == self._last_command.stamp:
+                # A simulation that waits says its state again if the command was lost: so does this node.
+                self._commands.publish(self._last_command.action, stamp)
+                return
             due = list(self._grid.due(self._brain.aligner.watermark))
             if due:
                 # Only the newest tick is answered: a robot needs no commands for moments gone by.
@@ -221,6 +226,7 @@ class Controller(LifecycleNode):
     def _publish(self, command: Command) -> None:
         if command.stop_reason:
             self.get_logger().warning(f"stop: {command.stop_reason}", throttle_duration_sec=1.0)
+        self._last_command = command
         self._report.commanded(command)
         self._commands.publish(command.action, command.stamp)
 

@@ -1,0 +1,54 @@
+"""The shipped checkpoint drives the arm through the topics, to the bit as it does in one process without ROS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.time import Time
+from sensor_msgs.msg import JointState
+
+from dvf_ros.cli.closed_loop import run_episode
+from dvf_ros.learning.checkpoint import load_checkpoint
+from dvf_ros.msg import Outcome
+from dvf_ros.sim.robosuite_sim import RobosuiteSim
+from tests.nodes.harness import ros_domain, wait_for
+
+pytestmark = pytest.mark.ros
+
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "config" / "panda_lift.yaml"
+CHECKPOINT = ROOT / "resource" / "panda_lift.yaml"
+STEPS = 60
+
+
+def test_topics_change_nothing(tmp_path: Path) -> None:
+    with ros_domain(tmp_path) as (processes, observer):
+        states = observer.collect(JointState, "joint_states", 1000)
+        outcomes = observer.collect(Outcome, "outcome", 1000)
+        processes.start("sim_bridge", {"spec": SPEC, "mode": "lockstep", "seed": 3})
+        wait_for(lambda: states, "the first state", timeout=60.0)
+        processes.start(
+            "controller",
+            {"spec": SPEC, "checkpoint": CHECKPOINT, "tick_on": "state", "lockstep": True, "device": "cpu"},
+        )
+        for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
+            request = ChangeState.Request(transition=Transition(id=transition))
+            assert observer.call(ChangeState, "controller/change_state", request, timeout=60.0).success
+        wait_for(lambda: len({stamp_of(outcome) for outcome in outcomes}) > STEPS, f"{STEPS} steps", timeout=60.0)
+
+    seen = {stamp_of(state): np.array(state.position[:7], np.float32) for state in states}
+    first = min(seen)
+    agent = load_checkpoint(CHECKPOINT)
+    sim = RobosuiteSim("lift", agent.spec.rate)
+    alone = run_episode(agent, sim, seed=3, steps=STEPS, agent_seed=0, first_stamp=first)
+    every = agent.decision.execute * agent.spec.period_ns
+    decided = np.stack([seen[first + k * every] for k in range(len(alone.states))])
+    assert (decided == alone.states[:, :7]).all()
+
+
+def stamp_of(message: JointState | Outcome) -> int:
+    return Time.from_msg(message.header.stamp).nanoseconds
