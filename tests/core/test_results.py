@@ -12,7 +12,10 @@ from dvf_ros.core.results import Bar, wilson_interval, write_results
 
 def test_the_format(tmp_path: Path) -> None:
     holds = write_results(
-        tmp_path / "new" / "demo.json", {"success_rate": np.float32(0.5), "list": np.arange(2)}, [Bar("rate", 0.5, ">=", 0.5)], [1, 2]
+        tmp_path / "new" / "demo.json",
+        {"success_rate": np.float32(0.5), "list": np.arange(2)},
+        [Bar("rate", 0.5, ">=", 0.5)],
+        [1, 2],
     )
     record = json.loads((tmp_path / "new" / "demo.json").read_text())
     assert holds
