@@ -63,7 +63,11 @@ class CommandTopics:
         self._node = node
         self._spec = spec
         self._publishers = [
-            (source, message_class(source.type), node.create_publisher(message_class(source.type), source.topic, COMMAND_QOS))
+            (
+                source,
+                message_class(source.type),
+                node.create_publisher(message_class(source.type), source.topic, COMMAND_QOS),
+            )
             for source in spec.action
         ]
 
