@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce bench lint lock clean
+.PHONY: help setup demo test reproduce lint lock clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -10,7 +10,7 @@ SOURCED = . ./env.sh &&
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
-	@echo "TASK=lift EPISODES=10 go to demo; ARGS='…' is passed on to demo, test, reproduce and bench"
+	@echo "TASK=lift EPISODES=10 go to demo; ARGS='…' is passed on to demo, test and reproduce"
 
 setup:  ## environment in .venv, package in install/
 	@scripts/setup
@@ -24,9 +24,6 @@ test: setup  ## every test, the fast ones first; ARGS='-k name' for some
 
 reproduce: setup  ## all that led to the shipped checkpoint: collect, convert, train, evaluate
 	@$(SOURCED) exec dvf reproduce $(ARGS)
-
-bench: setup  ## measure; figures in results/
-	@$(SOURCED) exec dvf bench $(ARGS)
 
 lint: setup  ## ruff and mypy
 	@$(SOURCED) ruff check . && ruff format --check . && mypy
