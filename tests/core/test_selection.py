@@ -1,0 +1,168 @@
+"""Messages to vectors and back: the same numbers from rclpy's messages and from a bag library's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rosbags.typesys import Stores, get_typestore
+
+from dvf_ros.core.parsing import ConfigError
+from dvf_ros.core.selection import FieldSelector, SelectionError, check_paths, steps_of, write_fields
+from dvf_ros.core.spec import Field, RobotSpec, Source
+
+CONFIG = Path(__file__).parents[2] / "config"
+STORE = get_typestore(Stores.ROS2_JAZZY)
+JOINTS = Source("joints", "sensor_msgs/msg/JointState", (Field("q", "position", "joints", ("a", "b")),))
+numbers = st.floats(allow_nan=False, allow_infinity=False, width=64)
+
+
+def joints(**values: float) -> SimpleNamespace:
+    return SimpleNamespace(name=list(values), position=list(values.values()))
+
+
+def test_joints_by_name_whatever_their_order() -> None:
+    selector = FieldSelector(JOINTS)
+    assert selector.select(joints(a=1, b=2)).tolist() == [1, 2]
+    assert selector.select(joints(b=4, c=9, a=3)).tolist() == [3, 4]
+    assert selector.select(joints(a=5, b=6)).tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (joints(a=1, c=2), "topic 'joints', field 'q': joint 'b' is not in the message; known: a, c"),
+        (SimpleNamespace(name=["a", "b"], position=[1.0]), "expected 2 numbers, one a name, found 1"),
+        (SimpleNamespace(name=["a", "b", "a"], position=[1.0, 2.0, 3.0]), "a joint name stands twice"),
+        (SimpleNamespace(name=["a", "b"]), "the message has no 'position'"),
+        (SimpleNamespace(name=[], position=[]), "joint 'a' is not in the message; known: none"),
+    ],
+)
+def test_joints_that_do_not_fit(message: SimpleNamespace, said: str) -> None:
+    with pytest.raises(SelectionError) as error:
+        FieldSelector(JOINTS).select(message)
+    assert said in str(error.value)
+
+
+def test_arrays_elements_and_vectors() -> None:
+    source = Source(
+        "t",
+        "p/msg/T",
+        (
+            Field("array", "data", "array", size=3),
+            Field("one", "data[1]"),
+            Field("deep", "list[0].v", "vector"),
+            Field("flag", "flag"),
+        ),
+    )
+    message = SimpleNamespace(
+        data=np.array([1.0, 2.0, 3.0]), list=[SimpleNamespace(v=SimpleNamespace(x=4, y=5, z=6))], flag=True
+    )
+    assert FieldSelector(source).select(message).tolist() == [1, 2, 3, 2, 4, 5, 6, 1]
+    message.data = np.array([1.0, 2.0])
+    with pytest.raises(SelectionError, match="field 'array': expected 3 numbers, found 2"):
+        FieldSelector(source).select(message)
+
+
+@pytest.mark.parametrize("path", ["", ".a", "a.", "a..b", "a b", "a[x]", "a[1", "1a", "a-b"])
+def test_malformed_paths(path: str) -> None:
+    with pytest.raises(ConfigError, match="malformed"):
+        steps_of(path)
+
+
+def test_stamps() -> None:
+    header = SimpleNamespace(header=SimpleNamespace(stamp=SimpleNamespace(sec=1_700_000_000, nanosec=999_999_999)))
+    selector = FieldSelector(JOINTS)
+    assert selector.stamp(header, 5) == 1_700_000_000_999_999_999
+    with pytest.raises(SelectionError, match="has no header; write stamp: receive"):
+        selector.stamp(joints(a=1), 5)
+    received = Source("t", "p/msg/T", (Field("x", "x"),), stamp="receive")
+    assert FieldSelector(received).stamp(header, 5) == 5
+
+
+@given(st.lists(numbers, min_size=4, max_size=4))
+def test_what_is_written_is_what_is_selected(values: list[float]) -> None:
+    spec = RobotSpec.load(CONFIG / "panda_lift.yaml")
+    source = spec.action[0]
+    axes = lambda: SimpleNamespace(x=0.0, y=0.0, z=0.0)  # noqa: E731
+    message = SimpleNamespace(twist=SimpleNamespace(linear=axes(), angular=axes()))
+    write_fields(source, np.array(values), message)
+    assert FieldSelector(source).select(message).tolist() == values
+    assert (message.twist.angular.x, message.twist.angular.y) == (0, 0)
+
+
+def test_rclpy_and_rosbags_give_the_same_vectors() -> None:
+    serialization = pytest.importorskip("rclpy.serialization", reason="needs ROS")
+    from dvf_ros.nodes.message_types import message_class
+
+    rng = np.random.default_rng(0)
+    for file in ("panda_lift.yaml", "base_goto.yaml"):
+        spec = RobotSpec.load(CONFIG / file)
+        for source in (*spec.state, *spec.action):
+            message = message_class(source.type)()
+            if hasattr(message, "header"):
+                message.header.stamp.sec, message.header.stamp.nanosec = 1_700_000_000, 123_456_789
+            if source.type.endswith("JointState"):
+                names = sorted({joint for item in source.fields for joint in item.joints}, key=lambda _: rng.random())
+                message.name = names
+                message.position, message.velocity, message.effort = rng.normal(size=(3, len(names))).tolist()
+            else:
+                write_fields(source, rng.normal(size=source.size), message)
+            offline = STORE.deserialize_cdr(serialization.serialize_message(message), source.type)
+            selector = FieldSelector(source)
+            live = selector.select(message)
+            assert np.any(live != 0)
+            assert selector.select(offline).tobytes() == live.tobytes()
+            assert selector.stamp(offline, 7) == selector.stamp(message, 7)
+
+
+def fields_of(type_name: str) -> dict[str, str]:
+    known = {
+        "p/msg/T": {
+            "header": "std_msgs/Header",
+            "pose": "p/Pose",
+            "data": "sequence<double>",
+            "name": "sequence<string>",
+        },
+        "p/msg/Pose": {"position": "p/msg/Point"},
+        "p/msg/Point": {"x": "double", "y": "double", "z": "double"},
+    }
+    if type_name not in known:
+        raise KeyError(f"the package of {type_name} is not installed")
+    return known[type_name]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            "- {name: f, path: pose.positon, kind: vector}",
+            "path 'pose.positon': p/msg/Pose has no 'positon'; did you mean 'position'?",
+        ),
+        ("- {name: f, path: pose, kind: vector}", "p/msg/Pose is no vector"),
+        ("- {name: f, path: pose.position, kind: quaternion}", "p/msg/Point is no quaternion"),
+        ("- {name: f, path: pose.position.x, kind: scalar}", ""),
+        ("- {name: f, path: 'data[3]'}", ""),
+    ],
+)
+def test_paths_are_checked_against_definitions(fields: str, said: str) -> None:
+    text = f"robot: r\ntask: t\nrate: 10\nstate:\n- topic: s\n  type: p/msg/T\n  fields:\n  {fields}\naction: []"
+    spec = RobotSpec.parse(text)
+    if not said:
+        return check_paths(spec, fields_of)
+    with pytest.raises(ConfigError) as error:
+        check_paths(spec, fields_of)
+    assert said in str(error.value)
+
+
+def test_types_without_header_or_definition_are_told() -> None:
+    state = "- topic: s\n  type: p/msg/Point\n  fields:\n  - {name: f, path: x}"
+    text = f"robot: r\ntask: t\nrate: 10\nstate:\n{state}\naction: []"
+    with pytest.raises(ConfigError, match=r"topic 's': p/msg/Point has no header; write stamp: receive"):
+        check_paths(RobotSpec.parse(text), fields_of)
+    with pytest.raises(ConfigError, match=r"topic 's': the message type 'q/msg/Z' is not known here; the package of q"):
+        check_paths(RobotSpec.parse(text.replace("p/msg/Point", "q/msg/Z")), fields_of)
