@@ -1,0 +1,312 @@
+"""The recorder as a process: whole bags however it ends, and what it records equals what a live node computed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import Point, PoseStamped, TwistStamped
+from mcap.reader import make_reader
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from rosbags.highlevel import AnyReader
+from sensor_msgs.msg import JointState
+from std_msgs.msg import String
+
+from dvf_ros.core.alignment import Aligner
+from dvf_ros.core.selection import FieldSelector
+from dvf_ros.data.bag_reader import BagReader
+from dvf_ros.data.conversion import convert
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.msg import Outcome
+from dvf_ros.srv import EndEpisode, StartEpisode
+from tests.data.bag_making import JOINTS, SPEC, START
+from tests.nodes.harness import Observer, Processes, ros_domain, wait_for
+
+pytestmark = pytest.mark.ros
+
+TYPES = {"joint_states": JointState, "tip": PoseStamped, "cmd": TwistStamped, "outcome": Outcome}
+RELIABLE = QoSProfile(depth=1000)
+SENSOR = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Robot:
+    """Publishes all topics of the two-joint spec; its numbers are random and its stamps irregular."""
+
+    def __init__(self, observer: Observer, qos: QoSProfile = RELIABLE) -> None:
+        self.publishers = {t: observer.node.create_publisher(kind, t, qos) for t, kind in TYPES.items()}
+        self.sent = 0
+        self._rng = np.random.default_rng(0)
+
+    def wait(self) -> None:
+        for topic, publisher in self.publishers.items():
+            wait_for(lambda p=publisher: p.get_subscription_count() > 0, f"a subscription to {topic}")
+
+    def step(self, k: int) -> None:
+        """One message on each topic."""
+        stamp = Time(nanoseconds=START + 100_000_000 * k + int(self._rng.integers(20_000_000))).to_msg()
+        for topic, publisher in self.publishers.items():
+            message = TYPES[topic]()
+            message.header.stamp = stamp
+            if topic == "joint_states":
+                message.name = ["b", "a"]
+                message.position = self._rng.normal(size=2).tolist()
+            elif topic == "tip":
+                message.pose.position.x = self._rng.normal()
+            elif topic == "cmd":
+                message.twist.linear.y = self._rng.normal()
+            else:
+                message.reward = float(k)
+            publisher.publish(message)
+        self.sent += 1
+
+    def destroy(self, observer: Observer) -> None:
+        for publisher in self.publishers.values():
+            observer.node.destroy_publisher(publisher)
+
+
+@pytest.fixture(scope="module")
+def ros(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Processes, Observer, Path]]:
+    logs = tmp_path_factory.mktemp("recorder")
+    spec = logs / "joints.yaml"
+    spec.write_text(JOINTS)
+    with ros_domain(logs) as (processes, observer):
+        yield processes, observer, spec
+
+
+@pytest.fixture
+def robot(ros: tuple[Processes, Observer, Path]) -> Iterator[Robot]:
+    made = Robot(ros[1])
+    yield made
+    made.destroy(ros[1])
+
+
+def start(observer: Observer, name: str = "", behavior: str = "") -> Any:
+    return observer.call(StartEpisode, "recorder/start", StartEpisode.Request(name=name, behavior=behavior))
+
+
+def end(observer: Observer, outcome: str = "", discard: bool = False) -> Any:
+    return observer.call(EndEpisode, "recorder/end", EndEpisode.Request(outcome=outcome, discard=discard))
+
+
+def counts(bag: Path) -> dict[str, int]:
+    """Messages by topic, counted by reading them; metadata.yaml and the MCAP summary have to agree."""
+    found: dict[str, int] = {}
+    with AnyReader([bag]) as reader:
+        announced = {c.topic: c.msgcount for c in reader.connections}
+        for connection, _, data in reader.messages():
+            reader.deserialize(data, connection.msgtype)
+            found[connection.topic] = found.get(connection.topic, 0) + 1
+    assert announced == found
+    with open(next(bag.glob("*.mcap")), "rb") as stream:
+        summary = make_reader(stream).get_summary()
+    assert summary is not None and summary.statistics is not None
+    assert summary.statistics.message_count == sum(found.values())
+    return found
+
+
+def test_episodes_by_service(ros: tuple[Processes, Observer, Path], robot: Robot, tmp_path: Path) -> None:
+    processes, observer, spec = ros
+    bags = tmp_path / "bags"
+    process = processes.start("recorder", {"spec": spec, "output": bags}, "episodes")
+    robot.wait()
+    # Before an episode nothing is recorded.
+    robot.step(0)
+    assert not end(observer).success
+
+    started = start(observer, "one", "expert")
+    assert started.success and started.path == str(bags / "one"), started.message
+    again = start(observer, "two")
+    assert not again.success and "one' is being recorded; end it first" in again.message
+    for k in range(200):
+        robot.step(k)
+    ended = end(observer, "success")
+    assert ended.success and ended.messages == 800, ended.message
+    assert counts(bags / "one") == {f"/{topic}": 200 for topic in TYPES}
+    with BagReader(bags / "one") as bag:
+        assert bag.custom | {"spec": ""} == {
+            "name": "one",
+            "behavior": "expert",
+            "outcome": "success",
+            "namespace": "",
+            "spec": "",
+            "spec_digest": SPEC.digest,
+            "lost": "{}",
+            "problems": "",
+        }
+        assert bag.custom["spec"] == JOINTS
+
+    assert start(observer, "two").success
+    robot.step(0)
+    thrown = end(observer, discard=True)
+    assert thrown.success and thrown.messages == 4
+    assert [folder.name for folder in bags.iterdir()] == ["one"]
+
+    for name, said in (
+        ("one", "exists already"),
+        ("../up", "expected the name of a folder"),
+        (".x", "expected the name"),
+    ):
+        refused = start(observer, name)
+        assert not refused.success and said in refused.message
+    unnamed = start(observer)
+    assert unnamed.success and Path(unnamed.path).parent == bags
+    assert end(observer).messages == 0
+    assert processes.end(process) == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_mid_episode_closes_the_bag(
+    ros: tuple[Processes, Observer, Path], robot: Robot, tmp_path: Path, number: signal.Signals
+) -> None:
+    processes, observer, spec = ros
+    process = processes.start("recorder", {"spec": spec, "output": tmp_path, "flush_period": 1.0}, number.name)
+    robot.wait()
+    assert start(observer, "cut", "expert").success
+    for k in range(150):
+        robot.step(k)
+    # At once: what has been published is on its way or waits in the recorder.
+    assert processes.end(process, number) == 0, processes.log(number.name)
+    assert counts(tmp_path / "cut") == {f"/{topic}": 150 for topic in TYPES}
+    with BagReader(tmp_path / "cut") as bag:
+        assert (bag.custom["behavior"], bag.custom["outcome"]) == ("expert", "")
+
+
+def test_bag_and_live_node_give_the_same_bits(
+    ros: tuple[Processes, Observer, Path], robot: Robot, tmp_path: Path
+) -> None:
+    processes, observer, spec = ros
+    aligner = Aligner(SPEC.state)
+    received: list[str] = []
+
+    def listen(source: Any) -> None:
+        selector = FieldSelector(source)
+
+        def take(message: Any) -> None:
+            aligner.push(source.topic, selector.stamp(message, 0), selector.select(message))
+            received.append(source.topic)
+
+        observer.node.create_subscription(TYPES[source.topic], source.topic, take, RELIABLE)
+
+    for source in SPEC.state:
+        listen(source)
+    process = processes.start("recorder", {"spec": spec, "output": tmp_path / "bags"}, "parity")
+    for publisher in robot.publishers.values():
+        expected = 2 if publisher.topic_name in ("/joint_states", "/tip") else 1
+        wait_for(lambda p=publisher, n=expected: p.get_subscription_count() >= n, "all subscriptions")
+    assert start(observer, "live").success
+    for k in range(300):
+        robot.step(k)
+    wait_for(lambda: len(received) == 600, "all messages live")
+    assert end(observer).messages == 1200
+    convert([tmp_path / "bags"], tmp_path / "data", jobs=1)
+    data = Dataset.open(tmp_path / "data")
+    assert data.frames > 250
+    live = np.stack([aligner.sample(int(stamp)).values for stamp in data.stamps])
+    assert live.tobytes() == np.ascontiguousarray(data.states).tobytes()
+    assert processes.end(process) == 0
+
+
+def test_best_effort_latched_and_late_publishers_are_heard(
+    ros: tuple[Processes, Observer, Path], tmp_path: Path
+) -> None:
+    processes, observer, spec = ros
+    latched = observer.node.create_publisher(String, "description", LATCHED)
+    latched.publish(String(data="a robot"))
+    parameters = {"spec": spec, "output": tmp_path, "autostart": True, "extra_topics": "[description]"}
+    process = processes.start("recorder", parameters, "adapts")
+    wait_for(lambda: latched.get_subscription_count() > 0, "the subscription to the latched topic")
+    late = Robot(observer, SENSOR)
+    late.wait()
+    for k in range(50):
+        late.step(k)
+        time.sleep(0.001)  # best effort: a burst may overrun the socket
+    ended = end(observer)
+    assert ended.success
+    found = counts(Path(ended.path))
+    assert found.pop("/description") == 1
+    assert found == {f"/{topic}": 50 for topic in TYPES}
+    with open(next(Path(ended.path).glob("*.mcap")), "rb") as stream:
+        summary = make_reader(stream).get_summary()
+    assert summary is not None
+    offered = {c.topic: c.metadata["offered_qos_profiles"] for c in summary.channels.values()}
+    assert "best_effort" in offered["/tip"] and "transient_local" in offered["/description"]
+    assert processes.end(process) == 0
+    late.destroy(observer)
+    observer.node.destroy_publisher(latched)
+
+
+def test_another_type_on_a_topic_is_told_and_not_recorded(
+    ros: tuple[Processes, Observer, Path], tmp_path: Path
+) -> None:
+    processes, observer, spec = ros
+    # One DDS participant cannot have two types on a topic: the wrong publisher is a process of its own, so to speak.
+    stranger = Observer(processes.domain)
+    stranger.node.create_publisher(Point, "tip", RELIABLE)
+    diagnostics = observer.collect(DiagnosticArray, "/diagnostics")
+    process = processes.start("recorder", {"spec": spec, "output": tmp_path}, "types")
+    said = "topic '/tip': expected geometry_msgs/msg/PoseStamped, found a publisher of geometry_msgs/msg/Point"
+
+    def reported() -> bool:
+        return any(said in status.message for array in list(diagnostics) for status in array.status)
+
+    wait_for(reported, "the type error on /diagnostics")
+    refused = start(observer, "x")
+    assert not refused.success and said in refused.message
+    assert said in processes.log("types")
+    stranger.close()
+    wait_for(lambda: start(observer, "y").success, "a start once the wrong publisher is gone")
+    assert end(observer).success
+    assert processes.end(process) == 0
+
+
+def test_a_namespace_holds_a_robot(ros: tuple[Processes, Observer, Path], tmp_path: Path) -> None:
+    processes, observer, spec = ros
+    process = processes.start("recorder", {"spec": spec, "output": tmp_path}, "space", namespace="/left")
+    publisher = observer.node.create_publisher(PoseStamped, "/left/tip", RELIABLE)
+    wait_for(lambda: publisher.get_subscription_count() > 0, "a subscription in the namespace")
+    assert observer.call(StartEpisode, "/left/recorder/start", StartEpisode.Request(name="bag")).success
+    publisher.publish(PoseStamped())
+    assert observer.call(EndEpisode, "/left/recorder/end", EndEpisode.Request()).messages == 1
+    assert counts(tmp_path / "bag") == {"/left/tip": 1}
+    with BagReader(tmp_path / "bag") as bag:
+        assert bag.custom["namespace"] == "/left"
+    assert processes.end(process) == 0
+    observer.node.destroy_publisher(publisher)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "said"),
+    [
+        ({"spec": "/nope.yaml"}, "robot spec '/nope.yaml' cannot be read"),
+        ({"flush_period": 9.0}, "flush_period"),
+    ],
+)
+def test_a_bad_start_is_told_in_a_line(
+    ros: tuple[Processes, Observer, Path], parameters: dict[str, Any], said: str
+) -> None:
+    processes, _, spec = ros
+    name = f"bad_{next(iter(parameters))}"
+    process = processes.start("recorder", {"spec": spec, "output": "/tmp"} | parameters, name)
+    assert process.wait(30) == 1
+    log = processes.log(name)
+    assert said in log and "Traceback" not in log
+
+
+def test_a_bag_that_cannot_be_written_is_never_a_success(
+    ros: tuple[Processes, Observer, Path], robot: Robot, tmp_path: Path
+) -> None:
+    processes, observer, spec = ros
+    (tmp_path / "file").write_text("no folder")
+    process = processes.start("recorder", {"spec": spec, "output": tmp_path / "file"}, "disk")
+    robot.wait()
+    refused = start(observer, "x")
+    assert not refused.success and "cannot be written" in refused.message
+    assert processes.end(process) == 0
