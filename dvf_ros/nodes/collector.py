@@ -13,10 +13,10 @@ from rclpy.task import Future
 
 from dvf_ros.core.parsing import nearest
 from dvf_ros.core.results import write_results
-from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_reader import BagError, read_custom
 from dvf_ros.nodes.episodes import EpisodeError, EpisodeServices, OutcomeCounter, Script
 from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.scripted_driver import ScriptedDriver
 from dvf_ros.sim.behaviors import BEHAVIORS, LiftBehavior
@@ -41,7 +41,7 @@ class Collector(Node):
 
     def __init__(self) -> None:
         super().__init__("collector")
-        self._spec = RobotSpec.load(declare(self, "spec", "", "Robot spec (YAML file)"))
+        self._spec = load_spec(declare_spec(self))
         output = declare(self, "output", "bags", "Folder of the bags, the same as the recorder's")
         count = declare(self, "episodes", 400, "Episodes in all, those already recorded included", low=1, high=99_999)
         self._steps = declare(self, "steps", 120, "Steps of an episode", low=1, high=100_000)

@@ -18,12 +18,12 @@ from rclpy.time import Time
 from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.core.alignment import TickGrid
 from dvf_ros.core.decision import Decision
-from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.inference import InferenceWorker
+from dvf_ros.nodes.robot_spec import load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
 
@@ -91,7 +91,7 @@ class Controller(LifecycleNode):
         from dvf_ros.learning.checkpoint import load_checkpoint
 
         wanted = self.parameters
-        spec = RobotSpec.load(wanted.spec)
+        spec = load_spec(wanted.spec)
         agent = load_checkpoint(wanted.checkpoint, spec)
         agent.configure(wanted.decision(agent.decision))
         self._spec = spec

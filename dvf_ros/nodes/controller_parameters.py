@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 from rclpy.node import Node
 
 from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.robot_spec import declare_spec
 
 if TYPE_CHECKING:
     from dvf_ros.learning.config import DecisionConfig, Device
@@ -33,7 +34,7 @@ class ControllerParameters:
     def declare(cls, node: Node) -> ControllerParameters:
         """Declare all parameters on the node; raises ValueError for one that is not allowed."""
         return cls(
-            spec=declare(node, "spec", "", "Robot spec (YAML file): topics and fields of state and action"),
+            spec=declare_spec(node),
             checkpoint=declare(node, "checkpoint", "", "Trained agent (the .yaml beside its .safetensors)"),
             device=declare(
                 node,

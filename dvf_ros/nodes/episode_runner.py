@@ -10,10 +10,10 @@ from rclpy.qos import QoSProfile
 from rclpy.task import Future
 
 from dvf_ros.core.results import Bar, wilson_interval, write_results
-from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.episodes import EpisodeError, EpisodeResult, EpisodeServices, OutcomeCounter, Script
 from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 
 STATUS_TIMEOUT = 2.0
@@ -33,7 +33,7 @@ class EpisodeRunner(Node):
 
     def __init__(self) -> None:
         super().__init__("episode_runner")
-        self._spec = RobotSpec.load(declare(self, "spec", "", "Robot spec (YAML file)"))
+        self._spec = load_spec(declare_spec(self))
         self._count = declare(self, "episodes", 10, "Episodes to run", low=1, high=100_000)
         self._steps = declare(self, "steps", 120, "Steps of an episode", low=1, high=100_000)
         self._seed = declare(

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
-from diagnostic_updater import DiagnosticStatusWrapper, Updater
+from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
-from dvf_ros.core.selection import check_paths
-from dvf_ros.core.spec import RobotSpec
-from dvf_ros.nodes.message_types import fields_of
+from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.parameters import declare
 from dvf_ros.nodes.recording import RecordedTopic, Recording
+from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.taps import Tap
 from dvf_ros.srv import EndEpisode, StartEpisode
@@ -37,14 +36,13 @@ class Recorder(Node):
 
     def __init__(self) -> None:
         super().__init__("recorder")
-        self._spec = RobotSpec.load(declare(self, "spec", "", "Robot spec (YAML file): its topics are recorded."))
+        self._spec = load_spec(declare_spec(self))
         self._output = Path(declare(self, "output", "bags", "Folder that gets one bag per episode."))
         extra = declare(self, "extra_topics", [""], "More topics to record, of any type; empty names are skipped.")
         autostart = declare(self, "autostart", False, "Begin to record at once, without the service ~/start.")
         self._behavior = declare(self, "behavior", "", "Label of who acts, for what `autostart` records.")
         text = "Longest time (s) until a message is safe from the death of this process."
         self._flush_period = declare(self, "flush_period", 0.25, text, low=0.05, high=1.0)
-        check_paths(self._spec, fields_of)
         sources = [*self._spec.state, *self._spec.action, *([self._spec.outcome] if self._spec.outcome else [])]
         topics = {source.topic: source.type for source in sources} | {topic: "" for topic in extra if topic}
         self._recording: Recording | None = None
@@ -59,9 +57,7 @@ class Recorder(Node):
         self.create_service(StartEpisode, "~/start", self._on_start)
         # A group of its own: while it waits for the last messages, they and its timer must be served.
         self.create_service(EndEpisode, "~/end", self._on_end, callback_group=MutuallyExclusiveCallbackGroup())
-        self._updater = Updater(self)
-        self._updater.setHardwareID(self._spec.robot)
-        self._updater.add("recording", self._diagnose)
+        steady_updater(self, self._spec.robot).add("recording", self._diagnose)
         if autostart:
             self._begin("", self._behavior)
 

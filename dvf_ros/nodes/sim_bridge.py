@@ -18,6 +18,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.message_types import message_class
 from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.sim_commands import COMMANDS, CommandReader
 from dvf_ros.nodes.sim_topics import SimTopics
@@ -36,11 +37,11 @@ class SimBridge(Node):
         from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
         super().__init__("sim_bridge")
-        path = declare(self, "spec", "", "Robot spec (YAML file): task, rate, and the topics that must be there")
+        path = declare_spec(self)
         clock = declare(self, "publish_clock", True, "Publish simulated time on /clock; false for all but one robot")
         seed = declare(self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1)
         paused = declare(self, "paused", False, "Start paused; ~/pause with data: false sets it going")
-        spec = RobotSpec.load(path)
+        spec = load_spec(path)
         pacing = self._declare_pacing(spec)
         simulation = RobosuiteSim(spec.task, spec.rate)
         self._topics = SimTopics(self, spec, tuple(simulation.task.objects), clock)

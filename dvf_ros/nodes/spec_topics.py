@@ -10,9 +10,9 @@ from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
-from dvf_ros.core.selection import FieldSelector, SelectionError, check_paths, write_fields
+from dvf_ros.core.selection import FieldSelector, SelectionError, write_fields
 from dvf_ros.core.spec import RobotSpec, Source
-from dvf_ros.nodes.message_types import fields_of, message_class
+from dvf_ros.nodes.message_types import message_class
 
 SENSOR_QOS = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
@@ -21,12 +21,10 @@ COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=R
 class StateTopics:
     """Subscriptions to all state topics of a spec; each message's fields go to `observe(topic, stamp, values)`.
 
-    A message that does not hold what the spec says is logged (throttled), counted and dropped. Raises ConfigError if
-    the spec does not fit the message types.
+    A message that does not hold what the spec says is logged (throttled), counted and dropped.
     """
 
     def __init__(self, node: Node, spec: RobotSpec, observe: Callable[[str, int, np.ndarray], None]) -> None:
-        check_paths(spec, fields_of)
         self.refused = 0
         self._node = node
         self._observe = observe
