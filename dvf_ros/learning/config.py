@@ -24,7 +24,7 @@ class TrainingConfig:
     chunk: int = 8
     updates: int = 8000
     batch: int = 512
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     ema: float = 0.999
     width: int = 256

@@ -41,7 +41,7 @@ class StateEncoder(nn.Module):
 
     def fit(self, states: np.ndarray) -> None:
         """Take mean and scale of states (F, D); raises ValueError for numbers that are not finite."""
-        features = self._expand(torch.as_tensor(np.asarray(states, np.float32)))
+        features = self._expand(torch.from_numpy(np.array(states, np.float32)))
         found = Normalization.fit(features.numpy())
         scale = torch.from_numpy(found.scale)
         start = 0
