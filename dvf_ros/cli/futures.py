@@ -35,8 +35,8 @@ class Futures:
     """A bag of a run with the controller's ~/futures topic, or a folder of bags: then the newest one."""
     output: Path = Path("results/futures.png")
     """Where the picture goes."""
-    episode: int = 0
-    """Which episode of the bag."""
+    episode: int | None = None
+    """Which episode of the bag, from 0; by default the longest."""
     names: tuple[str, ...] = ()
     """State numbers to draw, e.g. cube_position.z; by default the last vector of the state."""
 
@@ -62,9 +62,12 @@ def main(args: Futures) -> int:
     """Draw the picture."""
     bag = max(find_bags([args.bag]), key=lambda path: path.stat().st_mtime)
     spec, episodes, futures = read_run(bag)
-    if not args.episode < len(episodes):
-        raise BagError(f"'{bag}' holds {len(episodes)} episodes; there is no number {args.episode}")
-    episode = episodes[args.episode]
+    if not episodes:
+        raise BagError(f"'{bag}' holds no episode: the state topics were never all heard")
+    number = args.episode if args.episode is not None else int(np.argmax([len(item.states) for item in episodes]))
+    if not 0 <= number < len(episodes):
+        raise BagError(f"'{bag}' holds {len(episodes)} episodes; there is no number {number}")
+    episode = episodes[number]
     decided = [item for item in futures if episode.stamps[0] <= item.stamp < episode.stamps[-1]]
     if not decided:
         raise BagError(f"'{bag}': no message of a topic ending in controller/futures lies within the episode")

@@ -161,7 +161,8 @@ class Collector(Node):
             "seconds": self._spent,
             "times_real_time": self._speed,
         }
-        write_results(self._result, figures, [], [planned.seed for planned in self._plan])
+        command = f"ros2 launch dvf_ros collect.launch.py task:={self._spec.task} episodes:={len(self._plan)}"
+        write_results(self._result, figures, [], [planned.seed for planned in self._plan], command)
 
 
 def _share(successes: list[bool]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -168,7 +167,6 @@ class Controller(LifecycleNode):
 
     def _tick(self, stamp: int) -> None:
         assert self._brain is not None
-        self._tick_started = time.perf_counter()
         if not self.parameters.lockstep:
             self._watchdog.reset()
         if self._pending is not None:
@@ -178,9 +176,8 @@ class Controller(LifecycleNode):
             self._publish(answer)
             return
         self._pending = answer
-        if not self._worker.submit(answer):
-            self._give_up(answer)
-        elif not self.parameters.lockstep:
+        self._worker.submit(answer)
+        if not self.parameters.lockstep:
             self._deadline.reset()
 
     def _warm_up(self) -> None:
@@ -192,8 +189,9 @@ class Controller(LifecycleNode):
         rng = np.random.default_rng([self.parameters.seed, request.stamp])
         return self._agent.decide(request.state, rng)
 
-    def _deliver(self, request: Request, outcome: Decision | Exception) -> None:
+    def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
+            self._report.decided(seconds)
             if request is not self._pending or self._brain is None:
                 return  # too late: this tick was answered without it
             self._pending = None
@@ -202,7 +200,6 @@ class Controller(LifecycleNode):
                 self._publish(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
                 return
             self._publish(self._brain.accept(outcome, request))
-            self._report.decided(time.perf_counter() - self._tick_started)
         self._report.publish_decision(request.stamp, outcome)
 
     def _on_deadline(self) -> None:

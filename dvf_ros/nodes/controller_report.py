@@ -41,7 +41,7 @@ class ControllerReport:
             self._node.destroy_publisher(publisher)
 
     def decided(self, seconds: float) -> None:
-        """Note how long a tick took from its state to its command, for a tick that decided anew."""
+        """Note how long a decision took from its tick on, whether it came in time or not."""
         self._latencies.append(seconds)
 
     def commanded(self, command: Command) -> None:

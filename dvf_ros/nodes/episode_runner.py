@@ -120,7 +120,11 @@ class EpisodeRunner(Node):
             "decisions": status.decisions,
         }
         if self._result:
-            write_results(self._result, figures, bars, range(self._seed, self._seed + self._count))
+            command = (
+                f"ros2 launch dvf_ros controller.launch.py sim:=true robot:={self._spec.robot} task:={self._spec.task} "
+                f"episodes:={self._count} seed:={self._seed} record:={str(self._record).lower()}"
+            )
+            write_results(self._result, figures, bars, range(self._seed, self._seed + self._count), command)
         for bar in bars:
             if not bar.holds:
                 self.get_logger().error(

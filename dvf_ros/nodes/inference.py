@@ -2,48 +2,48 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
 from dvf_ros.control.brain import Request
 from dvf_ros.core.decision import Decision
 
+Deliver = Callable[[Request, Decision | Exception, float], None]
+
 
 class InferenceWorker:
-    """Runs `decide` on its own thread and hands the outcome, or the exception, to `deliver` on that thread.
+    """Decides on its own thread and hands (request, decision or exception, seconds since submitted) to `deliver` there.
 
-    `warm_up` runs there first, since a thread's first call of the model is many times slower than the others; the
+    Of the requests that come while one is being computed only the newest is kept: older states are of no use.
+    `warm_up` runs first, since a thread's first call of the model is many times slower than the others; the
     constructor waits for it and raises what it raises.
     """
 
-    def __init__(
-        self,
-        warm_up: Callable[[], None],
-        decide: Callable[[Request], Decision],
-        deliver: Callable[[Request, Decision | Exception], None],
-    ) -> None:
+    def __init__(self, warm_up: Callable[[], None], decide: Callable[[Request], Decision], deliver: Deliver) -> None:
         self._decide = decide
         self._deliver = deliver
-        self._requests: queue.Queue[Request | None] = queue.Queue()
-        self._busy = threading.Lock()
+        self._changed = threading.Condition()
+        self._next: tuple[Request, float] | None = None
+        self._closing = False
         warm: Future[None] = Future()
         # A daemon: a model that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._work, args=(warm_up, warm), name="inference", daemon=True)
         self._thread.start()
         warm.result()
 
-    def submit(self, request: Request) -> bool:
-        """Ask for a decision; False if one is still being computed."""
-        if not self._busy.acquire(blocking=False):
-            return False
-        self._requests.put(request)
-        return True
+    def submit(self, request: Request) -> None:
+        """Ask for a decision."""
+        with self._changed:
+            self._next = (request, time.perf_counter())
+            self._changed.notify()
 
     def close(self, timeout: float = 2.0) -> None:
         """End the thread; a decision still being computed is waited for at most `timeout` seconds."""
-        self._requests.put(None)
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
         self._thread.join(timeout)
 
     def _work(self, warm_up: Callable[[], None], warm: Future[None]) -> None:
@@ -53,11 +53,18 @@ class InferenceWorker:
             warm.set_exception(error)
             return
         warm.set_result(None)
-        while (request := self._requests.get()) is not None:
+        while (task := self._take()) is not None:
+            request, submitted = task
             outcome: Decision | Exception
             try:
                 outcome = self._decide(request)
             except Exception as error:  # whatever the model raises stops the robot and is reported by the receiver
                 outcome = error
-            self._busy.release()
-            self._deliver(request, outcome)
+            self._deliver(request, outcome, time.perf_counter() - submitted)
+
+    def _take(self) -> tuple[Request, float] | None:
+        """Wait for a request; None when closing."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._next is not None)
+            task, self._next = self._next, None
+            return None if self._closing else task
