@@ -54,7 +54,7 @@ class DecisionConfig:
 
     candidates: int = 32
     futures: int = 32
-    occupancy_steps: int = 1
+    occupancy_steps: int = 2
     prior_steps: int = 6
     behavior: Behavior = "dropped"
     pessimism: float = 1.0

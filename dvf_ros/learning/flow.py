@@ -49,23 +49,19 @@ def linear_velocity(x: Tensor, time: Tensor) -> Tensor:
     return x * ((variance * time - (1.0 - time)) / (variance * time.square() + (1.0 - time).square()))
 
 
-def sample_euler(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
-    """Carry noise (..., E) to data in `steps` evaluations of the velocity; first order (Euler)."""
+def sample_flow(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
+    """Carry noise (..., E) to data in `steps` evaluations of the velocity; one step is Euler's, more are of second order.
+
+    A two-step method on the point where each straight path would end, x + (1 - t) v, extrapolated half a step ahead:
+    DPM-Solver++(2M) (Lu et al. 2022) in flow time. Euler alone leaves the spread of unit Gaussian data at 72 % after
+    four steps and 85 % after eight; this one hits it within 2 % from four on.
+    """
     x = noise
+    previous = None
     for step in range(steps):
-        x = x + velocity(x, _time(step / steps, noise)) / steps
+        time = torch.full((1,), step / steps, dtype=noise.dtype, device=noise.device)
+        end = x + (1.0 - time) * velocity(x, time)
+        aim = end if previous is None else 1.5 * end - 0.5 * previous
+        x = x + (aim - x) / (steps - step)
+        previous = end
     return x
-
-
-def sample_heun(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
-    """Carry noise (..., E) to data in 2 x `steps` evaluations of the velocity; second order (Heun)."""
-    x = noise
-    for step in range(steps):
-        slope = velocity(x, _time(step / steps, noise))
-        ahead = velocity(x + slope / steps, _time((step + 1) / steps, noise))
-        x = x + (slope + ahead) / (2 * steps)
-    return x
-
-
-def _time(value: float, like: Tensor) -> Tensor:
-    return torch.full((1,), value, dtype=like.dtype, device=like.device)

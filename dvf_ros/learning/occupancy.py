@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dvf_ros.learning.config import TrainingConfig
-from dvf_ros.learning.flow import draw_times, flow_matching_loss, linear_velocity, sample_euler
+from dvf_ros.learning.flow import draw_times, flow_matching_loss, linear_velocity, sample_flow
 from dvf_ros.learning.nets import OFFSET_FEATURES, TIME_FEATURES, BroadcastMLP, embed_offset, embed_time
 
 BEHAVIOR_FEATURES = 16
@@ -58,7 +58,7 @@ class Occupancy(nn.Module):
         One step gives the mean future given Δ, more steps the distribution.
         """
         context = self._context(state, offset, behavior)
-        return sample_euler(lambda x, t: self._velocity(x, t, context), noise, steps)
+        return sample_flow(lambda x, t: self._velocity(x, t, context), noise, steps)
 
     def _context(self, state: Tensor, offset: Tensor, behavior: Tensor) -> Tensor:
         return self.net.context(state, embed_offset(offset.unsqueeze(-1)), self.behavior(behavior))

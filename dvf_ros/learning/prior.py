@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dvf_ros.learning.config import TrainingConfig
-from dvf_ros.learning.flow import draw_times, flow_matching_loss, linear_velocity, sample_euler
+from dvf_ros.learning.flow import draw_times, flow_matching_loss, linear_velocity, sample_flow
 from dvf_ros.learning.nets import TIME_FEATURES, BroadcastMLP, embed_time
 
 
@@ -34,7 +34,7 @@ class BehaviorPrior(nn.Module):
     def sample(self, state: Tensor, noise: Tensor, steps: int) -> Tensor:
         """N normalised chunks (N, h, A) for one state (1, E) from noise (N, h, A)."""
         context = self.net.context(state)
-        flat = sample_euler(lambda x, t: self._velocity(x, t, context), noise.flatten(1), steps)
+        flat = sample_flow(lambda x, t: self._velocity(x, t, context), noise.flatten(1), steps)
         return flat.unflatten(1, (self.chunk, self.action_size))
 
     def _velocity(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
