@@ -14,6 +14,7 @@ from rich.table import Table
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.conversion import REPORT, Options, convert
+from dvf_ros.data.definitions import read_definitions
 from dvf_ros.data.report import BagReport, Report
 
 ROWS = 20  # bags listed one by one in the summary; the report file has them all
@@ -37,6 +38,8 @@ class Convert:
     """Namespace of the recorded topics, e.g. /robot1; by default found bag by bag."""
     min_frames: int = 2
     """Shortest episode to keep."""
+    msg_path: Path | None = None
+    """Folder with the .msg files (PACKAGE/msg/NAME.msg) of types that the bags do not embed."""
     jobs: int | None = None
     """Processes; by default one a core."""
 
@@ -45,6 +48,8 @@ def main(args: Convert) -> int:
     """Convert, and print what became of the bags; returns the exit status."""
     console = Console()
     spec = RobotSpec.load(args.spec) if args.spec else None
+    definitions = read_definitions(args.msg_path) if args.msg_path else {}
+    options = Options(args.min_frames, args.namespace, tuple(definitions.items()))
     columns = (
         TextColumn("converting"),
         BarColumn(),
@@ -58,7 +63,7 @@ def main(args: Convert) -> int:
         def advance(done: int, total: int, bag: BagReport) -> None:
             bar.update(task, completed=done, total=total, bag=escape(bag.source))
 
-        report = convert(args.bags, args.dataset, spec, Options(args.min_frames, args.namespace), args.jobs, advance)
+        report = convert(args.bags, args.dataset, spec, options, args.jobs, advance)
     if report.unchanged:
         console.print(f"nothing to do: '{args.dataset}' was made from these bags")
     _summarize(report, args.dataset, console)

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+import zstandard
+from mcap.exceptions import McapError
 from mcap.reader import make_reader
-from rosbags.interfaces import Connection, MessageDefinitionFormat
-from rosbags.rosbag2 import Reader, ReaderError
-from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+from rosbags.interfaces import Connection
 
 from dvf_ros.core.parsing import nearest
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.bag_storage import BagError, BagFiles, read_information, storage_files
 from dvf_ros.data.bag_writer import RECORD
-
-STORAGE = (".mcap", ".db3")
-FILES = (*STORAGE, ".mcap.zstd", ".db3.zstd")
-
-
-class BagError(ValueError):
-    """A bag cannot be read, or does not hold what the spec asks for; the message says what to do."""
-
-
-def storage_files(path: Path) -> list[Path]:
-    """The files in a bag folder (not in its sub-folders) that hold messages, by name."""
-    return sorted(file for file in path.iterdir() if file.name.endswith(FILES))
+from dvf_ros.data.definitions import Definitions
+from dvf_ros.data.salvage import read_metadata
 
 
 def bag_digest(path: str | Path) -> str:
@@ -45,104 +35,105 @@ def bag_digest(path: str | Path) -> str:
 def read_custom(path: str | Path) -> dict[str, str]:
     """What the recorder wrote about a bag (spec, behavior, outcome, …); empty where it wrote nothing.
 
-    Raises BagError if the folder has no metadata.yaml or it does not parse, OSError if a file cannot be read.
+    It stands in metadata.yaml and, for a recording that was cut off, in the MCAP file. Raises BagError for a
+    metadata.yaml that does not parse, OSError if a file cannot be read.
     """
     path = Path(path)
-    if path.is_dir():
-        try:
-            text = (path / "metadata.yaml").read_text(encoding="utf-8")
-            custom = yaml.safe_load(text)["rosbag2_bagfile_information"].get("custom_data")
-        except FileNotFoundError as error:
-            hint = "the recording was cut off, or this is no bag"
-            raise BagError(f"'{path}' has no metadata.yaml: {hint}") from error
-        except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-            raise BagError(f"'{path}/metadata.yaml' is not rosbag2 metadata: {error}") from error
-        return {str(key): str(value) for key, value in (custom or {}).items()}
-    if path.suffix != ".mcap":
+    if not path.is_dir():
+        return _recorded_custom(path)
+    information = read_information(path)
+    if information:
+        return {str(key): str(value) for key, value in (information.get("custom_data") or {}).items()}
+    found: dict[str, str] = {}
+    for file in storage_files(path):
+        found |= _recorded_custom(file)
+    return found
+
+
+def _recorded_custom(file: Path) -> dict[str, str]:
+    if file.suffix != ".mcap":
         return {}
-    with open(path, "rb") as stream:
-        records = [record for record in make_reader(stream).iter_metadata() if record.name == RECORD]
+    try:
+        with open(file, "rb") as stream:
+            records = [record for record in make_reader(stream).iter_metadata() if record.name == RECORD]
+    except (McapError, struct.error, zstandard.ZstdError):
+        return read_metadata(file, RECORD)
     return {key: value for record in records for key, value in record.metadata.items()}
 
 
 class BagReader:
-    """An open bag: a rosbag2 directory, or a single .mcap or .db3 file. Use as a context manager.
+    """An open bag: a rosbag2 directory, or a single .mcap or .db3 file (or .zstd of one). Use as a context manager.
 
-    Message types come from the definitions that the bag embeds, else from ROS 2 Jazzy's common ones. `note`
-    says what had to be assumed. Raises BagError.
+    Message types come from the definitions that the bag embeds, else from `definitions` (text of .msg files by
+    type, see read_definitions), else from ROS 2 Jazzy's common ones. `note` says what had to be assumed and what is
+    lost. Raises BagError.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, definitions: Mapping[str, str] = {}) -> None:
         self.path = Path(path)
-        self.note = ""
+        self._files = BagFiles(self.path)
         self.custom = read_custom(self.path)
-        self._reader = self._open()
-        self._common = get_typestore(Stores.ROS2_JAZZY)
-        self._embedded: Typestore | None = None
+        self.definitions = Definitions(self._files.connections, definitions)
 
     def __enter__(self) -> BagReader:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        self._files.close()
+
+    @property
+    def note(self) -> str:
+        """What had to be assumed about the bag's files, and what of them is lost; empty for an ordinary bag."""
+        return "; ".join(self._files.notes)
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All connections, also those without messages; a topic of a split bag has one in each file."""
+        return self._files.connections
 
     @property
     def types(self) -> dict[str, str]:
         """Message type by topic, of topics that have messages."""
-        return {c.topic: c.msgtype for c in self._reader.connections if c.msgcount}
+        return {c.topic: c.msgtype for c in self.connections if c.msgcount}
 
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, receive time in ns, message) of `topics` in recorded order.
 
-        Raises BagError for a type that neither the bag nor Jazzy defines, and for data that does not decode.
+        Raises BagError for a type that nothing defines, and for data that does not decode.
         """
-        connections = [c for c in self._reader.connections if c.topic in topics]
-        if not connections:
-            return
-        stores = {connection.msgtype: self._store(connection) for connection in connections}
-        for connection, receive_ns, data in self._reader.messages(connections):
-            kind = connection.msgtype
-            yield connection.topic, receive_ns, stores[kind].deserialize_cdr(data, kind)
+        for connection in self.connections:
+            if connection.topic in topics:
+                self._check(connection)
+        for connection, receive_ns, data in self.raw(topics):
+            yield connection.topic, receive_ns, self.decode(connection, data)
 
-    def _open(self) -> Reader:
+    def raw(self, topics: Collection[str]) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield (connection, receive time in ns, serialized message) of `topics` in recorded order."""
+        return self._files.messages(topics)
+
+    def decode(self, connection: Connection, data: bytes) -> Any:
+        """A serialized message as an object; raises BagError if it does not decode."""
+        kind = connection.msgtype
         try:
-            reader = Reader(self.path)
-            reader.open()
-            return reader
-        except (ReaderError, OSError) as error:
-            files = storage_files(self.path) if self.path.is_dir() else []
-            if "missing" not in str(error) or len(files) != 1 or files[0].suffix not in STORAGE:
-                raise BagError(f"'{self.path}' cannot be read: {error}") from error
-            # A file that was renamed: metadata.yaml names the old one, and there is only one it can mean.
-            self.note = f"metadata.yaml names a file that is not there; read '{files[0].name}' instead"
-            reader = Reader(files[0])
-            reader.open()
-            return reader
-
-    def _store(self, connection: Connection) -> Typestore:
-        if connection.msgdef.format != MessageDefinitionFormat.NONE:
-            if self._embedded is None:
-                self._embedded = self._register()
-            return self._embedded
-        if connection.msgtype not in self._common.fielddefs:
+            return self.definitions.store(kind).deserialize_cdr(data, kind)
+        except BagError:
+            raise
+        except Exception as error:  # the library's decoders are generated and fail in any way
+            origin = self.definitions.origin(kind)
             raise BagError(
-                f"'{self.path}', topic '{connection.topic}': the type '{connection.msgtype}' is not embedded in"
-                " the bag and is none of ROS 2 Jazzy's common types; record it again as MCAP, which embeds it"
-            )
-        return self._common
+                f"'{self.path}', topic '{connection.topic}': a message of {len(data)} bytes is no '{kind}' as {origin}"
+                f" defines it ({type(error).__name__}); name the folder with the right .msg file by --msg-path"
+            ) from error
 
-    def _register(self) -> Typestore:
-        types: dict[str, Any] = {}
-        for connection in self._reader.connections:
-            kind, text = connection.msgdef
-            if kind == MessageDefinitionFormat.MSG:
-                types |= get_types_from_msg(text, connection.msgtype)
-            elif kind == MessageDefinitionFormat.IDL:
-                for part in text.split("=" * 80 + "\n"):
-                    types |= get_types_from_idl(part.split("\n", 1)[1] if part.startswith("IDL: ") else part)
-        store = get_typestore(Stores.EMPTY)
-        store.register(types)
-        return store
+    def _check(self, connection: Connection) -> None:
+        place = f"'{self.path}', topic '{connection.topic}'"
+        form = connection.ext.serialization_format
+        if form != "cdr":
+            raise BagError(f"{place}: expected messages in CDR, found '{form}'; convert it with `ros2 bag convert`")
+        try:
+            self.definitions.store(connection.msgtype)
+        except BagError as error:
+            raise BagError(f"{place}: {error}") from error
 
 
 def find_namespace(spec: RobotSpec, types: Mapping[str, str], namespace: str | None = None) -> str:

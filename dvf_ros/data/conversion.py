@@ -7,6 +7,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -20,15 +21,8 @@ from typing import Any
 import numpy as np
 
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data.bag_reader import (
-    STORAGE,
-    BagReader,
-    bag_digest,
-    find_namespace,
-    read_custom,
-    recorded_topics,
-    storage_files,
-)
+from dvf_ros.data.bag_reader import BagReader, bag_digest, find_namespace, read_custom, recorded_topics
+from dvf_ros.data.bag_storage import STORAGE, storage_files
 from dvf_ros.data.dataset import ARRAYS, DatasetWriter, Episode
 from dvf_ros.data.episodes import EpisodeCutter, Label
 from dvf_ros.data.report import BagReport, Report
@@ -46,16 +40,22 @@ class ConversionError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """`min_frames`: shortest episode to keep. `namespace`: of the recorded topics; None infers it bag by bag."""
+    """How to read the bags.
+
+    `min_frames`: shortest episode to keep. `namespace`: of the recorded topics; None infers it bag by bag.
+    `definitions`: (type, text of its .msg file) of types that the bags do not embed.
+    """
 
     min_frames: int = 2
     namespace: str | None = None
+    definitions: tuple[tuple[str, str], ...] = ()
 
 
 def find_bags(paths: Sequence[str | Path]) -> list[Path]:
     """All bags that `paths` are or contain, by name; raises ConversionError for a path with none.
 
-    A bag is a .mcap or .db3 file, or a folder that holds metadata.yaml or such files.
+    A bag is a .mcap or .db3 file (or .zstd of one), or a folder that holds metadata.yaml or the files of one split
+    bag (NAME_0, NAME_1, …); without metadata.yaml, files with other names are bags of their own.
     """
     found: list[Path] = []
     if not paths:
@@ -71,8 +71,13 @@ def find_bags(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def _bags_under(path: Path) -> Iterator[Path]:
-    if path.is_file() or (path / "metadata.yaml").exists() or storage_files(path):
+    if path.is_file() or (path / "metadata.yaml").exists():
         yield path
+        return
+    files = storage_files(path)
+    names = {re.sub(r"_\d+$", "", file.name.partition(".")[0]) for file in files}
+    if files:
+        yield from [path] if len(names) == 1 else files
         return
     for folder in path.iterdir():
         if folder.is_dir() and not folder.name.startswith("."):
@@ -163,7 +168,7 @@ def convert_bag(bag: Path, spec_text: str, options: Options, parts: Path) -> Bag
 
 
 def _fill(report: BagReport, bag: Path, spec: RobotSpec, options: Options, part: Path) -> None:
-    with BagReader(bag) as reader:
+    with BagReader(bag, dict(options.definitions)) as reader:
         custom = reader.custom
         namespace = options.namespace if options.namespace is not None else custom.get("namespace")
         topics = recorded_topics(spec, reader.types, find_namespace(spec, reader.types, namespace))

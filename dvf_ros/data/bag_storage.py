@@ -1,0 +1,170 @@
+"""The files of a bag, whatever became of them: split, renamed, compressed, cut off, without metadata.yaml."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any, Protocol
+
+import yaml
+import zstandard
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import Reader, ReaderError
+
+from dvf_ros.data.salvage import SalvagedMcap
+
+STORAGE = (".mcap", ".db3")
+FILES = (*STORAGE, ".mcap.zstd", ".db3.zstd")
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+class BagError(ValueError):
+    """A bag cannot be read, or does not hold what the spec asks for; the message says what to do."""
+
+
+class Storage(Protocol):
+    """One open storage file."""
+
+    connections: list[Connection]
+
+    def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield (connection, receive time in ns, serialized message)."""
+
+
+def storage_files(path: Path) -> list[Path]:
+    """The files in a bag folder (not in its sub-folders) that hold messages, by name: 10 after 9."""
+    files = [file for file in path.iterdir() if file.name.endswith(FILES)]
+    return sorted(files, key=lambda file: ([int(part) for part in re.findall(r"\d+", file.name)][-1:], file.name))
+
+
+def read_information(folder: Path) -> dict[str, Any]:
+    """What a bag folder's metadata.yaml says; empty where there is none. Raises BagError if it does not parse."""
+    try:
+        text = (folder / "metadata.yaml").read_text(encoding="utf-8")
+        information = yaml.safe_load(text)["rosbag2_bagfile_information"]
+        information.get("custom_data")
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+        raise BagError(f"'{folder}/metadata.yaml' is not rosbag2 metadata: {error}") from error
+    return dict(information)
+
+
+@dataclass
+class BagFiles:
+    """The open storage files of one bag, in the order in which they were recorded.
+
+    `notes` says what had to be assumed and what is lost. Raises BagError where nothing can be read.
+    """
+
+    path: Path
+    notes: list[str] = field(default_factory=list)
+    storages: list[Storage] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        try:
+            information = read_information(self.path) if self.path.is_dir() else {}
+            opened = [self._open(file) for file in self._find(information)]
+        except BaseException:
+            self.close()
+            raise
+        opened.sort(key=lambda item: item[0])
+        self.storages = [storage for _, storage in opened]
+        expected = information.get("message_count", 0)
+        found = sum(connection.msgcount for connection in self.connections)
+        if found < expected:
+            self.notes.append(f"{expected - found} of {expected} messages that metadata.yaml counts are lost")
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All connections of all files; a topic of a split bag has one in each."""
+        return [connection for storage in self.storages for connection in storage.connections]
+
+    def messages(self, topics: Collection[str]) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield (connection, receive time in ns, serialized message) of `topics` in recorded order."""
+        for storage in self.storages:
+            connections = [connection for connection in storage.connections if connection.topic in topics]
+            if not connections:
+                continue
+            try:
+                for connection, receive_ns, data in storage.messages(connections):
+                    yield connection, receive_ns, _unpacked(data)
+            except (ReaderError, zstandard.ZstdError) as error:
+                raise BagError(f"'{self.path}' cannot be read to its end: {error}") from error
+
+    def close(self) -> None:
+        """Close all files and remove what was unpacked."""
+        self._stack.close()
+
+    def _find(self, information: dict[str, Any]) -> list[Path]:
+        if not self.path.exists():
+            raise BagError(f"'{self.path}' is not there; expected a bag: a folder, .mcap or .db3")
+        if not self.path.is_dir():
+            return [self.path]
+        present = storage_files(self.path)
+        listed = [self.path / PurePath(name).name for name in information.get("relative_file_paths", [])]
+        missing = [file for file in listed if file not in present]
+        others = [file for file in present if file not in listed]
+        if not information:
+            hint = "the recording was cut off, or the file was lost" if present else "this is no bag"
+            self.notes.append(f"there is no metadata.yaml: {hint}")
+        elif not missing:
+            return listed
+        elif others:
+            # Files that were renamed: metadata.yaml names the old ones.
+            names = ", ".join(f"'{file.name}'" for file in others)
+            self.notes.append(f"metadata.yaml names a file that is not there; read {names} instead")
+        else:
+            names = ", ".join(f"'{file.name}'" for file in missing)
+            self.notes.append(f"{len(missing)} of {len(listed)} files are missing: {names}")
+        if not present:
+            expected = ", ".join(f"'{file.name}'" for file in listed) or " or ".join(FILES)
+            raise BagError(f"'{self.path}' holds no messages: expected {expected}, found no such file")
+        return present
+
+    def _open(self, file: Path) -> tuple[int, Storage]:
+        if file.suffix == ".zstd":
+            file = self._unpack(file)
+        if file.suffix not in STORAGE:
+            raise BagError(f"'{file}' is no bag: expected a folder, {', '.join(FILES)}")
+        if file.with_name(f"{file.name}-wal").exists():
+            self.notes.append(f"'{file.name}-wal' is not read: open the bag once with `sqlite3` to merge it")
+        try:
+            reader = Reader(file)
+            reader.open()
+        except (ReaderError, OSError, TypeError, ValueError, IndexError) as error:
+            if file.suffix != ".mcap":
+                raise BagError(f"'{file}' cannot be read: {error}") from error
+            return self._salvage(file, error)
+        self._stack.callback(reader.close)
+        return reader.start_time, reader
+
+    def _salvage(self, file: Path, error: Exception) -> tuple[int, Storage]:
+        salvaged = SalvagedMcap(file)
+        if not salvaged.connections:
+            raise BagError(f"'{file}' cannot be read: {error}; nothing in it is whole") from error
+        self.notes.append(f"'{file.name}' is not whole: {salvaged.summary}")
+        return salvaged.start_ns, salvaged
+
+    def _unpack(self, file: Path) -> Path:
+        folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dvf-"))
+        whole = Path(folder) / file.stem
+        try:
+            with file.open("rb") as packed, whole.open("wb") as unpacked:
+                zstandard.ZstdDecompressor().copy_stream(packed, unpacked)
+        except zstandard.ZstdError as error:
+            if not whole.stat().st_size:
+                raise BagError(f"'{file}' is no zstd file: {error}") from error
+            # What could be unpacked is salvaged like any file that was cut off.
+            self.notes.append(f"'{file.name}' unpacks only in part: {error}")
+        return whole
+
+
+def _unpacked(data: bytes) -> bytes:
+    # CDR begins with 0x00; so a zstd frame is a message that was compressed by itself, whatever metadata.yaml says.
+    return zstandard.ZstdDecompressor().decompress(data) if data[:4] == ZSTD_MAGIC else data

@@ -1,0 +1,134 @@
+"""Read what is whole of an MCAP file that was cut off or damaged."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import zstandard
+from mcap.exceptions import McapError
+from mcap.records import Channel, Chunk, Footer, McapRecord, Message, Metadata, Schema
+from mcap.stream_reader import CRCValidationError, StreamReader, get_chunk_data_stream
+from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat
+
+FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
+NO_DEFINITION = MessageDefinitionFormat.NONE
+DAMAGE = (McapError, zstandard.ZstdError, struct.error, CRCValidationError, UnicodeDecodeError, ValueError, MemoryError)
+
+
+class SalvagedMcap:
+    """The whole messages of an MCAP file without a usable end, in the order in which they were written.
+
+    `lost_bytes` after the last whole record, and `lost_chunks` that do not unpack or whose checksum is wrong, are
+    given up; of a chunk that was cut off, the messages before the cut are kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.connections: list[Connection] = []
+        self.start_ns = 2**63 - 1
+        self.lost_bytes = self.lost_chunks = 0
+        counts: Counter[int] = Counter()
+        schemas: dict[int, Schema] = {}
+        channels: dict[int, Channel] = {}
+        for record in self._records():
+            if isinstance(record, Schema):
+                schemas[record.id] = record
+            elif isinstance(record, Channel):
+                channels[record.id] = record
+            elif isinstance(record, Message) and record.channel_id in channels:
+                counts[record.channel_id] += 1
+                self.start_ns = min(self.start_ns, record.log_time)
+        for number, channel in channels.items():
+            self.connections.append(self._connection(channel, schemas.get(channel.schema_id), counts[number]))
+
+    @property
+    def summary(self) -> str:
+        """What was kept and what was lost, for people."""
+        kept = sum(connection.msgcount for connection in self.connections)
+        lost = [f"the last {self.lost_bytes} bytes"] if self.lost_bytes else []
+        lost += [f"{self.lost_chunks} chunks, wholly or in part"] if self.lost_chunks else []
+        return f"{kept} messages salvaged; lost: {' and '.join(lost) or 'only the index'}"
+
+    def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield (connection, receive time in ns, serialized message)."""
+        wanted = {connection.id: connection for connection in connections}
+        for record in self._records():
+            if isinstance(record, Message) and record.channel_id in wanted:
+                yield wanted[record.channel_id], record.log_time, record.data
+
+    def _records(self) -> Iterator[McapRecord]:
+        self.lost_chunks = 0
+        size = self.path.stat().st_size
+        with self.path.open("rb") as stream:
+            reader = StreamReader(stream, emit_chunks=True, record_size_limit=size).records
+            before = whole = 0
+            held: McapRecord | None = None  # the newest record: the file may end within it without a sign
+            try:
+                for record in reader:
+                    if held is not None:
+                        yield from self._opened(held)
+                    held, before, whole = record, whole, stream.tell()
+            except DAMAGE:
+                pass
+            trusted = isinstance(held, Footer | Chunk) or whole < size
+            if held is not None and trusted:
+                yield from self._opened(held)
+            self.lost_bytes = size - (whole if trusted else before)
+
+    def _opened(self, record: McapRecord) -> Iterator[McapRecord]:
+        if not isinstance(record, Chunk):
+            yield record
+            return
+        try:
+            data, length = get_chunk_data_stream(record, validate_crc=True)
+            content, whole = data.read(length), length == record.uncompressed_size
+        except DAMAGE:
+            content, whole = _readable(record), False
+        inner: list[McapRecord] = []
+        try:
+            inner.extend(StreamReader(io.BytesIO(content), skip_magic=True).records)
+        except DAMAGE:
+            # Ends here without a footer, as every chunk does; a short one may have cut its last record.
+            inner = inner if whole else inner[:-1]
+        self.lost_chunks += not whole
+        yield from inner
+
+    @staticmethod
+    def _connection(channel: Channel, schema: Schema | None, count: int) -> Connection:
+        form = FORMATS.get(schema.encoding, NO_DEFINITION) if schema else NO_DEFINITION
+        text = schema.data.decode() if schema and form != NO_DEFINITION else ""
+        name = schema.name if schema else ""
+        ext = ConnectionExtRosbag2(channel.message_encoding, [])
+        return Connection(channel.id, channel.topic, name, MessageDefinition(form, text), "", count, ext, None)
+
+
+def read_metadata(path: Path, name: str) -> dict[str, str]:
+    """The MCAP metadata records `name` merged, of a file that may be cut off: then those before the first chunk."""
+    found: dict[str, str] = {}
+    with path.open("rb") as stream:
+        try:
+            for record in StreamReader(stream, emit_chunks=True).records:
+                if isinstance(record, Chunk | Message):
+                    break
+                if isinstance(record, Metadata) and record.name == name:
+                    found |= record.metadata
+        except DAMAGE:
+            pass
+    return found
+
+
+def _readable(chunk: Chunk) -> bytes:
+    """The part of a chunk that unpacks; empty where its checksum or its compression leaves nothing to trust."""
+    if chunk.compression == "":
+        return chunk.data if len(chunk.data) < chunk.uncompressed_size else b""
+    if chunk.compression != "zstd":
+        return b""
+    try:
+        content = zstandard.ZstdDecompressor().decompressobj().decompress(chunk.data)
+    except zstandard.ZstdError:
+        return b""
+    return content if len(content) < chunk.uncompressed_size else b""
