@@ -1,14 +1,17 @@
 """Start the controller on a robot, or, with `sim:=true`, on the simulation that stands in for one."""
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import LifecycleNode, Node, PushROSNamespace
 from launch_ros.parameter_descriptions import ParameterValue
 
+from dvf_ros.control.gate import input_topic
+from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.launching import NODE, SHARE, common_arguments, end_with
 
+GATE = LaunchConfiguration("gate")
 SIM = LaunchConfiguration("sim")
 RECORD = LaunchConfiguration("record")
 EPISODES = LaunchConfiguration("episodes")
@@ -29,6 +32,12 @@ ARGUMENTS = [
     DeclareLaunchArgument("device", default_value="auto", description="auto, cpu or cuda"),
     DeclareLaunchArgument("score", default_value="true", description="false: the behavior prior alone, for comparison"),
     DeclareLaunchArgument(
+        "gate",
+        default_value="true",
+        choices=["true", "false"],
+        description="Have the command_gate, a process of its own, judge every command and stop the robot without them",
+    ),
+    DeclareLaunchArgument(
         "sim", default_value="false", description="Start the robosuite simulation in place of a robot"
     ),
     DeclareLaunchArgument("speed", default_value="1.0", description="Simulation: times real time"),
@@ -44,6 +53,14 @@ ARGUMENTS = [
 ]
 
 
+def gated_topics(context: LaunchContext) -> list[tuple[str, str]]:
+    """Remappings that lead the controller's commands into the gate, if there is one."""
+    if GATE.perform(context) == "false":
+        return []
+    spec = RobotSpec.load(LaunchConfiguration("spec").perform(context))
+    return [(source.topic, input_topic(source.topic)) for source in spec.action]
+
+
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
     params_file = LaunchConfiguration("params_file")
@@ -53,20 +70,36 @@ def generate_launch_description() -> LaunchDescription:
     spec = {"spec": LaunchConfiguration("spec"), "use_sim_time": ParameterValue(use_sim_time, value_type=bool)}
     runs_episodes = IfCondition(PythonExpression([simulated, " and int('", EPISODES, "') > 0"]))
 
-    controller = LifecycleNode(
+    # Which topics are remapped is known only once the spec is read.
+    def controller(context: LaunchContext) -> list[LifecycleNode]:
+        node = LifecycleNode(
+            package="dvf_ros",
+            executable="controller",
+            name="controller",
+            namespace="",
+            autostart=LaunchConfiguration("autostart"),
+            parameters=[
+                spec,
+                {
+                    "checkpoint": LaunchConfiguration("checkpoint"),
+                    "device": LaunchConfiguration("device"),
+                    "score": ParameterValue(LaunchConfiguration("score"), value_type=bool),
+                    "tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"]),
+                },
+                params_file,
+            ],
+            remappings=gated_topics(context),
+            **NODE,
+        )
+        return [node]
+
+    command_gate = Node(
         package="dvf_ros",
-        executable="controller",
-        name="controller",
-        namespace="",
-        autostart=LaunchConfiguration("autostart"),
+        executable="command_gate",
+        condition=IfCondition(GATE),
         parameters=[
             spec,
-            {
-                "checkpoint": LaunchConfiguration("checkpoint"),
-                "device": LaunchConfiguration("device"),
-                "score": ParameterValue(LaunchConfiguration("score"), value_type=bool),
-                "tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"]),
-            },
+            {"speed": PythonExpression(["float(", LaunchConfiguration("speed"), ") if ", simulated, " else 1.0"])},
             params_file,
         ],
         **NODE,
@@ -108,5 +141,6 @@ def generate_launch_description() -> LaunchDescription:
         ],
         **NODE,
     )
-    nodes = [PushROSNamespace(LaunchConfiguration("namespace")), sim_bridge, recorder, controller, episode_runner]
-    return LaunchDescription([*ARGUMENTS, GroupAction(nodes), end_with(episode_runner, "the episodes")])
+    robot = [sim_bridge, recorder, command_gate, OpaqueFunction(function=controller), episode_runner]
+    group = GroupAction([PushROSNamespace(LaunchConfiguration("namespace")), *robot])
+    return LaunchDescription([*ARGUMENTS, group, end_with(episode_runner, "the episodes")])

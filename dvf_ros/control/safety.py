@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dvf_ros.core.spec import FieldSlice, RobotSpec
+from dvf_ros.core.spec import FieldSlice, RobotSpec, Source
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,49 @@ class UnsafeAction(ValueError):
     """An action that cannot be made safe by clamping: a number is NaN or Inf."""
 
 
+class CommandLimits:
+    """What a spec allows of commands on the topics `sources`, and what a stop sends there; A numbers in all."""
+
+    def __init__(self, sources: tuple[Source, ...]) -> None:
+        fields = [item for source in sources for item in source.fields]
+        self.names = tuple(name for item in fields for name in item.element_names)
+        self.max_rate = np.array([value for item in fields for value in item.max_rate])
+        self._lower = np.array([value for item in fields for value in item.lower])
+        self._upper = np.array([value for item in fields for value in item.upper])
+        self._hold = np.array([item.stop_mode == "hold" for item in fields for _ in range(item.size)])
+
+    def check_finite(self, action: np.ndarray) -> None:
+        """Raise UnsafeAction, naming the numbers, where `action` (A,) is not finite."""
+        if not np.isfinite(action).all():
+            bad = [name for name, value in zip(self.names, action, strict=True) if not np.isfinite(value)]
+            raise UnsafeAction(f"action is not finite: {', '.join(bad)}")
+
+    def clamp(self, action: np.ndarray, previous: np.ndarray, step: np.ndarray) -> np.ndarray:
+        """(A,) `action`, at most `step` (A,) from `previous` (A,; NaN: unknown), and never over a limit."""
+        safe = np.asarray(action, np.float64).copy()
+        known = np.isfinite(previous)
+        safe[known] = np.clip(safe[known], (previous - step)[known], (previous + step)[known])
+        # Limits come last, so that nothing over a limit is ever sent.
+        return np.clip(safe, self._lower, self._upper)
+
+    def changed(self, action: np.ndarray, safe: np.ndarray) -> tuple[str, ...]:
+        """The names of the numbers that clamping changed."""
+        flags = np.abs(safe - action) > 1e-9
+        return tuple(name for name, flag in zip(self.names, flags, strict=True) if flag)
+
+    def stop_action(self, previous: np.ndarray | None) -> np.ndarray:
+        """(A,) what a stop sends: zero, or the previous value where the spec says `hold` (NaN where there is none)."""
+        held = np.full(len(self._lower), np.nan) if previous is None else previous
+        return np.where(self._hold, held, np.clip(0.0, self._lower, self._upper))
+
+
 class SafetyFilter:
     """Bounds every action by the spec, judged against the present state."""
 
     def __init__(self, spec: RobotSpec) -> None:
         self._spec = spec
-        self._lower = spec.action_lower
-        self._upper = spec.action_upper
+        self._limits = CommandLimits(spec.action)
         self._step = spec.action_max_rate / spec.rate
-        self._hold = np.array(
-            [item.stop_mode == "hold" for source in spec.action for item in source.fields for _ in range(item.size)]
-        )
         if spec.workspace:
             self._position = _slice_of(spec.state_layout, spec.workspace.position)
             self._velocity = _slice_of(spec.action_layout, spec.workspace.velocity)
@@ -39,26 +71,19 @@ class SafetyFilter:
     def apply(self, action: np.ndarray, state: np.ndarray, previous: np.ndarray | None) -> Filtered:
         """Clamp `action` (A,) given the measured `state` (D,) and the `previous` command (A,), if there is one.
 
-        Limits come last, so that nothing over a limit is ever sent. Raises UnsafeAction for a number that is not
-        finite.
+        Raises UnsafeAction for a number that is not finite.
         """
-        if not np.isfinite(action).all():
-            bad = [name for name, value in zip(self._spec.action_names, action, strict=True) if not np.isfinite(value)]
-            raise UnsafeAction(f"action is not finite: {', '.join(bad)}")
-        safe = np.asarray(action, np.float64).copy()
+        self._limits.check_finite(action)
+        wanted = np.asarray(action, np.float64).copy()
         if self._spec.workspace:
-            safe[self._velocity] = self._stay_inside(safe[self._velocity], state[self._position])
-        if previous is not None:
-            known = np.isfinite(previous)
-            safe[known] = np.clip(safe[known], (previous - self._step)[known], (previous + self._step)[known])
-        safe = np.clip(safe, self._lower, self._upper)
-        changed = np.abs(safe - action) > 1e-9
-        return Filtered(safe, tuple(name for name, flag in zip(self._spec.action_names, changed, strict=True) if flag))
+            wanted[self._velocity] = self._stay_inside(wanted[self._velocity], state[self._position])
+        unknown = np.full(len(wanted), np.nan)
+        safe = self._limits.clamp(wanted, unknown if previous is None else previous, self._step)
+        return Filtered(safe, self._limits.changed(action, safe))
 
     def stop_action(self, previous: np.ndarray | None) -> np.ndarray:
-        """(A,) what a stop sends: zero, or the previous value where the spec says `hold` (NaN where there is none)."""
-        held = np.full(len(self._lower), np.nan) if previous is None else previous
-        return np.where(self._hold, held, np.clip(0.0, self._lower, self._upper))
+        """(A,) what a stop sends, as `CommandLimits.stop_action` says."""
+        return self._limits.stop_action(previous)
 
     def _stay_inside(self, velocity: np.ndarray, position: np.ndarray) -> np.ndarray:
         # The speed that would reach the wall within one period is the most that is allowed towards it; beyond the

@@ -54,37 +54,46 @@ class StateTopics:
         return receive
 
 
+class CommandTopic:
+    """Publisher of one action topic; `frame` is the frame_id of its messages."""
+
+    def __init__(self, node: Node, source: Source, frame: str) -> None:
+        self.source = source
+        self._node = node
+        self._frame = frame
+        self._type = message_class(source.type)
+        self._publisher = node.create_publisher(self._type, source.topic, COMMAND_QOS)
+
+    def publish(self, values: np.ndarray, stamp: int) -> None:
+        """Publish `values` (size of the source,) under `stamp` (ns), or nothing where a number is not finite."""
+        if not np.isfinite(values).all():
+            return
+        message = self._type()
+        if hasattr(message, "header"):
+            message.header.stamp = Time(nanoseconds=stamp).to_msg()
+            message.header.frame_id = self._frame
+        write_fields(self.source, values, message)
+        self._publisher.publish(message)
+
+    def destroy(self) -> None:
+        """Take the publisher down."""
+        self._node.destroy_publisher(self._publisher)
+
+
 class CommandTopics:
     """Publishers of all action topics of a spec."""
 
     def __init__(self, node: Node, spec: RobotSpec) -> None:
-        self._node = node
-        self._spec = spec
-        self._publishers = [
-            (
-                source,
-                message_class(source.type),
-                node.create_publisher(message_class(source.type), source.topic, COMMAND_QOS),
-            )
-            for source in spec.action
-        ]
+        self._topics = [CommandTopic(node, source, spec.frame) for source in spec.action]
 
     def publish(self, action: np.ndarray, stamp: int) -> None:
         """Publish `action` (A,) under `stamp` (ns); a topic of which a number is not finite is left out."""
         start = 0
-        for source, message_type, publisher in self._publishers:
-            values = action[start : start + source.size]
-            start += source.size
-            if not np.isfinite(values).all():
-                continue
-            message = message_type()
-            if hasattr(message, "header"):
-                message.header.stamp = Time(nanoseconds=stamp).to_msg()
-                message.header.frame_id = self._spec.frame
-            write_fields(source, values, message)
-            publisher.publish(message)
+        for topic in self._topics:
+            topic.publish(action[start : start + topic.source.size], stamp)
+            start += topic.source.size
 
     def destroy(self) -> None:
         """Take the publishers down."""
-        for _, _, publisher in self._publishers:
-            self._node.destroy_publisher(publisher)
+        for topic in self._topics:
+            topic.destroy()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,12 +32,19 @@ class Processes:
         self, executable: str, parameters: dict[str, Any], name: str = "", namespace: str = ""
     ) -> subprocess.Popen[bytes]:
         program = Path(get_package_prefix("dvf_ros")) / "lib" / "dvf_ros" / executable
-        words = [str(program), "--ros-args"]
+        words = ["--ros-args"]
         for key, value in parameters.items():
             words += ["-p", f"{key}:={str(value).lower() if isinstance(value, bool) else value}"]
         if namespace:
             words += ["-r", f"__ns:={namespace}"]
-        log = open(self.log_file(name or executable), "ab")  # noqa: SIM115 (the child keeps it)
+        return self._run([str(program), *words], name or executable)
+
+    def start_module(self, module: str, *words: str) -> subprocess.Popen[bytes]:
+        """Start a process of the tests' own: a module with a `__main__`."""
+        return self._run([sys.executable, "-m", module, *words], module)
+
+    def _run(self, words: list[str], name: str) -> subprocess.Popen[bytes]:
+        log = open(self.log_file(name), "ab")  # noqa: SIM115 (the child keeps it)
         environment = os.environ | {"ROS_DOMAIN_ID": str(self.domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=environment)
         log.close()

@@ -1,0 +1,192 @@
+"""The last hand on the wire, as a state machine without ROS, threads or a clock: commands in, commands or stops out.
+
+Every action topic has a lane of its own. A lane is closed until a first command passes, open while they keep coming,
+and stopped otherwise; the next fresh command opens it again, unless the e-stop is latched. Times `now` are ns of a
+steady clock; stamps are those of the commands and are only ever compared with each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dvf_ros.control.safety import CommandLimits, UnsafeAction
+from dvf_ros.core.alignment import BACKWARD_JUMP_NS
+from dvf_ros.core.spec import RobotSpec, Source
+
+INPUT_PREFIX = "unsafe/"
+STOP_REPEATS = 3
+"""How often a stop is said again: a subscriber may have lost the first."""
+
+UNLIMITED = 1e100
+"""Stands for a rate without bound: infinity times no time would be NaN."""
+
+
+def input_topic(topic: str) -> str:
+    """Where the gate takes the commands from that it passes on to `topic`: `unsafe/cmd_vel` for `cmd_vel`."""
+    return f"/{INPUT_PREFIX}{topic[1:]}" if topic.startswith("/") else INPUT_PREFIX + topic
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """`values` (size of the source,) to send on `topic`: a command that passes, or a `stop` of the gate's own."""
+
+    topic: str
+    values: np.ndarray
+    stop: bool
+
+
+@dataclass
+class GateCounters:
+    """What happened since the start. `stale` are repeated and older stamps; `refused`, what no clamping makes safe."""
+
+    passed: int = 0
+    clamped: int = 0
+    stale: int = 0
+    refused: int = 0
+    blocked_by_estop: int = 0
+    stops: int = 0
+    estops: int = 0
+
+
+class _Lane:
+    """One action topic: what was last sent, how far the next command may go from there, and why it is not open."""
+
+    def __init__(self, source: Source, period: float) -> None:
+        self.limits = CommandLimits((source,))
+        self.previous = self.limits.stop_action(None)
+        self.stamp: int | None = None
+        self.heard: int | None = None
+        self.opened = False
+        self.repeats = 0
+        self.reason = f"no command yet on '{source.topic}'"
+        self._rate = np.minimum(self.limits.max_rate, UNLIMITED)
+        self._most = 2 * self._rate * period
+        self._allowance = self._most
+        self._since = 0
+
+    def move_to(self, wanted: np.ndarray, now: int) -> np.ndarray:
+        """Clamp `wanted` (size,), remember it as sent and return it.
+
+        Commands come unevenly, so the rate is kept as an allowance that grows with time and is used up by change:
+        in a time t no number changes by more than max_rate × (t + 2 periods), however many commands come.
+        """
+        elapsed = (now - self._since) * 1e-9
+        self._allowance = np.minimum(self._allowance + self._rate * elapsed, self._most)
+        safe = self.limits.clamp(wanted, self.previous, self._allowance)
+        self._allowance = np.maximum(self._allowance - np.nan_to_num(np.abs(safe - self.previous)), 0.0)
+        self._since, self.previous = now, safe
+        return safe
+
+
+class Gate:
+    """Decides over each command; `deadline` (s) is how long after its last fresh command a topic is stopped.
+
+    Raises ValueError for a deadline that would stop the robot between two commands that come on time.
+    """
+
+    def __init__(self, spec: RobotSpec, deadline: float) -> None:
+        if deadline <= 1 / spec.rate:
+            raise ValueError(
+                f"expected a deadline longer than the {1 / spec.rate:g} s between commands at the spec's {spec.rate:g} "
+                f"Hz, found {deadline:g} s; set 'deadline' higher, or run the robot at a higher rate"
+            )
+        self.counters = GateCounters()
+        self.last_stop = ""
+        self.last_refusal = ""
+        self._deadline = deadline
+        self._lanes = {source.topic: _Lane(source, 1 / spec.rate) for source in spec.action}
+        self._estop = ""
+        self._button = False
+
+    @property
+    def estopped(self) -> bool:
+        """Whether the e-stop is latched."""
+        return bool(self._estop)
+
+    @property
+    def reason(self) -> str:
+        """Why not every topic is open, for people; empty if all are."""
+        return self._estop or "; ".join(dict.fromkeys(lane.reason for lane in self._lanes.values() if lane.reason))
+
+    def offer(self, topic: str, stamp: int | None, values: np.ndarray, now: int) -> list[Outgoing]:
+        """Judge a command (size of the source,) of `stamp` ns, None where the topic has none; returns what to send."""
+        lane = self._lanes[topic]
+        if stamp is not None and lane.stamp is not None and stamp <= lane.stamp:
+            if stamp >= lane.stamp - BACKWARD_JUMP_NS:
+                self.counters.stale += 1
+                return []
+            lane.stamp = stamp  # a clock was set or a simulation restarted: what comes after this is fresh again
+            return self.refuse(f"time jumped back on '{topic}'")
+        lane.stamp = stamp
+        try:
+            lane.limits.check_finite(values)
+        except UnsafeAction as error:
+            return self.refuse(f"'{topic}': {error}")
+        if self._estop:
+            self.counters.blocked_by_estop += 1
+            return []
+        safe = lane.move_to(values, now)
+        lane.heard, lane.opened, lane.reason = now, True, ""
+        self.counters.passed += 1
+        self.counters.clamped += bool(lane.limits.changed(values, safe))
+        return [Outgoing(topic, safe, stop=False)]
+
+    def refuse(self, reason: str) -> list[Outgoing]:
+        """A command that must not pass: whoever sent it is not to be trusted, so everything that is open stops."""
+        self.counters.refused += 1
+        self.last_refusal = reason
+        return self._stop([topic for topic, lane in self._lanes.items() if lane.heard is not None], reason)
+
+    def check(self, topic: str, now: int) -> list[Outgoing]:
+        """A stop for a topic whose commands have stopped coming, and its repetitions."""
+        lane = self._lanes[topic]
+        if lane.heard is not None and now - lane.heard >= self._deadline * 1e9:
+            return self._stop([topic], f"no fresh command on '{topic}' for {self._deadline:g} s")
+        if lane.heard is None and lane.repeats:
+            lane.repeats -= 1
+            return [Outgoing(topic, lane.previous, stop=True)]
+        return []
+
+    def guarded(self, topic: str) -> bool:
+        """Whether the topic still needs `check`: it is open, or its stop is still to be repeated."""
+        return self._lanes[topic].heard is not None or self._lanes[topic].repeats > 0
+
+    def stop(self, reason: str) -> list[Outgoing]:
+        """Stop every topic on which anything was ever sent."""
+        return self._stop([topic for topic, lane in self._lanes.items() if lane.opened], reason)
+
+    def press(self, reason: str) -> list[Outgoing]:
+        """Latch the e-stop."""
+        if not self._estop:
+            self.counters.estops += 1
+            self._estop = f"e-stop: {reason}"
+        return self.stop(self._estop)
+
+    def button(self, pressed: bool) -> list[Outgoing]:
+        """The state of an e-stop button: pressed latches; let go, it only makes a release possible."""
+        self._button = pressed
+        return self.press("pressed by topic") if pressed and not self._estop else []
+
+    def release(self) -> str:
+        """Unlatch the e-stop, so that the next fresh commands pass; returns why not, or nothing if it is done."""
+        if self._button:
+            return "the e-stop topic still says true; publish false there first"
+        self._estop = ""
+        for lane in self._lanes.values():
+            if lane.reason and lane.opened:
+                lane.reason = "no fresh command since the e-stop was released"
+        return ""
+
+    def _stop(self, topics: list[str], reason: str) -> list[Outgoing]:
+        outgoing = []
+        for topic in topics:
+            lane = self._lanes[topic]
+            lane.previous = lane.limits.stop_action(lane.previous)
+            lane.heard, lane.repeats, lane.reason = None, STOP_REPEATS, reason
+            outgoing.append(Outgoing(topic, lane.previous, stop=True))
+        if topics:
+            self.counters.stops += 1
+            self.last_stop = reason
+        return outgoing

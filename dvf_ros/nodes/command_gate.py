@@ -1,0 +1,160 @@
+"""The command gate: a process of its own between the controller and the robot. No torch, no model, no thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_updater import DiagnosticStatusWrapper
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.time import Time
+from std_msgs.msg import Bool
+from std_srvs.srv import Trigger
+
+from dvf_ros.control.gate import Gate, Outgoing, input_topic
+from dvf_ros.core.selection import FieldSelector, SelectionError
+from dvf_ros.core.spec import Source
+from dvf_ros.nodes.diagnostics import steady_updater
+from dvf_ros.nodes.message_types import message_class
+from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.robot_spec import declare_spec, load_spec
+from dvf_ros.nodes.runtime import run
+from dvf_ros.nodes.spec_topics import COMMAND_QOS, CommandTopic
+
+# A button that was pressed before the gate came up must count, and so must one whose publisher promises nothing:
+# no single QoS takes both.
+BUTTON_QOS = (
+    QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL),
+    QoSProfile(depth=10, reliability=ReliabilityPolicy.BEST_EFFORT),
+)
+
+
+class CommandGate(Node):
+    """Subscribes to `unsafe/<topic>` and publishes `<topic>` for every action topic of the spec."""
+
+    def __init__(self) -> None:
+        super().__init__("command_gate")
+        spec = load_spec(declare_spec(self))
+        deadline = declare(
+            self,
+            "deadline",
+            0.17,
+            "s without a fresh command after which a topic is stopped; above 0.18 the robot stops later than in 0.2 s",
+            low=0.02,
+            high=10.0,
+        )
+        self._speed = declare(
+            self,
+            "speed",
+            1.0,
+            "Simulation only: its seconds in one second; a robot's is 1. Slower ones get a longer deadline",
+            low=0.05,
+            high=20.0,
+        )
+        self._frame = spec.frame
+        # The gate counts in the robot's seconds; a fast simulation does not make this machine faster.
+        robot_deadline = deadline * max(1.0, self._speed)
+        self._gate = Gate(spec, robot_deadline)
+        self._topics = {source.topic: CommandTopic(self, source, spec.frame) for source in spec.action}
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._deadlines = {
+            topic: self.create_timer(robot_deadline / self._speed, self._guard(topic), clock=steady, autostart=False)
+            for topic in self._topics
+        }
+        for source in spec.action:
+            self.create_subscription(
+                message_class(source.type), input_topic(source.topic), self._receiver(source), COMMAND_QOS
+            )
+        for qos in BUTTON_QOS:
+            self.create_subscription(Bool, "~/estop", self._on_button, qos)
+        self.create_service(Trigger, "~/estop", self._on_estop)
+        self.create_service(Trigger, "~/release", self._on_release)
+        steady_updater(self, "command_gate").add("gate", self._diagnose)
+        inputs = ", ".join(input_topic(topic) for topic in self._topics)
+        self.get_logger().info(f"closed until a command comes on {inputs}; deadline {deadline:g} s")
+
+    def close(self) -> None:
+        """Stop the robot."""
+        self._send(self._gate.stop("the gate ends"))
+
+    def _receiver(self, source: Source) -> Callable[[Any], None]:
+        selector = FieldSelector(source)
+
+        def receive(message: Any) -> None:
+            now, refused = self._now(), self._gate.counters.refused
+            header = getattr(message, "header", None)
+            stamp: int | None = None if header is None else Time.from_msg(header.stamp).nanoseconds
+            try:
+                if header is not None and header.frame_id not in ("", self._frame):
+                    raise SelectionError(f"expected a command in frame '{self._frame}', found '{header.frame_id}'")
+                values = selector.select(message)
+            except SelectionError as error:
+                self._send(self._gate.refuse(f"'{source.topic}': {error}"))
+            else:
+                judged = stamp if source.stamp == "header" else None
+                self._send(self._gate.offer(source.topic, judged, values, now), stamp)
+            if self._gate.counters.refused > refused:
+                self.get_logger().error(f"command refused: {self._gate.last_refusal}", throttle_duration_sec=1.0)
+
+        return receive
+
+    def _guard(self, topic: str) -> Callable[[], None]:
+        def check() -> None:
+            self._send(self._gate.check(topic, self._now()))
+            if not self._gate.guarded(topic):
+                self._deadlines[topic].cancel()
+
+        return check
+
+    def _send(self, outgoing: list[Outgoing], stamp: int | None = None) -> None:
+        """Publish: a command that passes under its own stamp, a stop under the present time."""
+        for item in outgoing:
+            own = None if item.stop else stamp
+            self._topics[item.topic].publish(item.values, self.get_clock().now().nanoseconds if own is None else own)
+            self._deadlines[item.topic].reset()
+        if any(item.stop for item in outgoing):
+            self.get_logger().warning(f"stop: {self._gate.last_stop}", throttle_duration_sec=1.0)
+
+    def _on_button(self, message: Bool) -> None:
+        self._send(self._gate.button(message.data))
+
+    def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._send(self._gate.press("pressed by service"))
+        response.success, response.message = True, "e-stop latched; ~/release lets commands pass again"
+        return response
+
+    def _on_release(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        refusal = self._gate.release()
+        response.success = not refusal
+        response.message = refusal or "released; the next fresh command passes"
+        self.get_logger().info(f"release asked for: {response.message}")
+        return response
+
+    def _now(self) -> int:
+        """The robot's ns on a steady clock."""
+        return round(time.monotonic_ns() * self._speed)
+
+    def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
+        others = [topic for topic in self._topics if self.count_publishers(topic) > 1]
+        if self._gate.estopped:
+            status.summary(DiagnosticStatus.ERROR, self._gate.reason)
+        elif self._gate.reason:
+            status.summary(DiagnosticStatus.WARN, f"stopped: {self._gate.reason}")
+        else:
+            status.summary(DiagnosticStatus.OK, "passing commands")
+        if others:
+            status.mergeSummary(DiagnosticStatus.ERROR, f"somebody else commands the robot on {', '.join(others)}")
+        status.add("last stop", self._gate.last_stop)
+        status.add("last refusal", self._gate.last_refusal)
+        for name, count in vars(self._gate.counters).items():
+            status.add(name.replace("_", " "), str(count))
+        return status
+
+
+def main() -> int:
+    """Run the gate until it is told to end."""
+    return run(CommandGate)
