@@ -50,13 +50,15 @@ class Brain:
     """Turns observed topics and decided chunks into one safe command per tick.
 
     `execute` actions of a chunk are executed before a new decision is asked for; at most `max_reuse` more are, in a
-    row, when decisions come too late. A gap between ticks of more than `gap` seconds drops the chunk.
+    row, when decisions come too late. A gap between ticks of more than `gap` seconds drops the chunk. While `paused`
+    every tick is a stop; afterwards it goes on with a decision on the state measured then.
     """
 
     def __init__(self, spec: RobotSpec, execute: int, max_reuse: int, gap: float) -> None:
         if execute < 1 or max_reuse < 0:
             raise ValueError(f"expected execute >= 1 and max_reuse >= 0, found {execute} and {max_reuse}")
         self.counters = Counters()
+        self.paused = False
         self.aligner = Aligner(spec.state)
         self._execute = execute
         self._max_reuse = max_reuse
@@ -79,6 +81,8 @@ class Brain:
         self._resynchronise(stamp)
         sample = self.aligner.sample(stamp)
         self._sample = sample
+        if self.paused:
+            return self.stop(stamp, "paused")
         if not sample.valid:
             return self.stop(stamp, sample.problem)
         if not np.isfinite(sample.values).all():

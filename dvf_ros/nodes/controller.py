@@ -13,6 +13,7 @@ from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.time import Time
+from std_srvs.srv import SetBool
 
 from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.core.alignment import TickGrid
@@ -41,9 +42,11 @@ class Controller(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._lock = threading.RLock()
         self._active = False
+        self._paused = False
         self._pending: Request | None = None
         self._last_command = Command(-1, np.zeros(0))
         self._brain: Brain | None = None
+        self.create_service(SetBool, "~/pause", self._on_pause)
         steady_updater(self, "controller").add("control loop", self._diagnose)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -97,6 +100,7 @@ class Controller(LifecycleNode):
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
         self._brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
+        self._brain.paused = self._paused
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
         self._commands = CommandTopics(self, spec)
         self._report = ControllerReport(self, spec, checkpoint=wanted.checkpoint)
@@ -126,8 +130,7 @@ class Controller(LifecycleNode):
     def _deactivate(self) -> None:
         with self._lock:
             self._active = False
-            self._pending = None
-            self._deadline.cancel()
+            self._drop_pending()
             self._watchdog.cancel()
             if self._ticker:
                 self._ticker.cancel()
@@ -208,6 +211,26 @@ class Controller(LifecycleNode):
             if self._pending is not None:
                 self._give_up(self._pending)
 
+    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Pause in whatever state the node is: neither activation nor a new configuration resumes."""
+        with self._lock:
+            self._paused = request.data
+            if self._brain is not None:
+                self._brain.paused = request.data
+            if self._active and request.data:
+                self._drop_pending()
+                assert self._brain is not None
+                self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "paused"))
+        if self._brain is not None:
+            self._publish_status()
+        response.success = True
+        response.message = "paused until resumed by data: false" if request.data else "resumed"
+        return response
+
+    def _drop_pending(self) -> None:
+        self._pending = None
+        self._deadline.cancel()
+
     def _give_up(self, request: Request) -> None:
         assert self._brain is not None
         self._pending = None
@@ -238,6 +261,7 @@ class Controller(LifecycleNode):
         state = ControllerStatus.INACTIVE
         if self._active:
             state = ControllerStatus.STOPPED if self._report.stop_reason else ControllerStatus.RUNNING
+            state = ControllerStatus.PAUSED if self._paused else state
         now: Time = self.get_clock().now()
         self._report.publish_status(state, self._brain.counters, now)
 

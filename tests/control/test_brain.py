@@ -83,6 +83,20 @@ def test_a_late_decision_is_bridged_by_the_chunk_and_then_stops() -> None:
     assert brain.counters.deadline_misses == 2 and brain.counters.reused == 1
 
 
+def test_a_pause_stops_every_tick_and_ends_in_a_new_decision() -> None:
+    brain = make_brain(execute=4)
+    stamp = started(brain)
+    brain.paused = True
+    for _ in range(5):
+        stamp += PERIOD
+        observe(brain, stamp)
+        answer = brain.tick(stamp)
+        assert isinstance(answer, Command) and answer.stop_reason == "paused" and (answer.action == 0).all()
+    brain.paused = False
+    observe(brain, stamp + PERIOD)
+    assert isinstance(brain.tick(stamp + PERIOD), Request), "the chunk from before the pause is not taken up again"
+
+
 def test_nothing_heard_stops() -> None:
     answer = make_brain().tick(PERIOD)
     assert isinstance(answer, Command) and "no message yet on odom, imu" in answer.stop_reason

@@ -15,6 +15,7 @@ from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Imu
+from std_srvs.srv import SetBool
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, Episode
@@ -145,6 +146,46 @@ def test_from_configure_to_cleanup(ros: tuple[Processes, Observer], checkpoint: 
     assert change_state(observer, Transition.TRANSITION_CLEANUP)
     assert change_state(observer, Transition.TRANSITION_CONFIGURE), "it can be configured again"
     assert processes.end(process) == 0
+
+
+def test_a_pause_stops_until_it_is_lifted_and_outlives_the_lifecycle(
+    ros: tuple[Processes, Observer], checkpoint: Path
+) -> None:
+    _, observer = ros
+    Base(observer)
+    commands = observer.collect(Twist, "cmd_vel")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    start(ros, checkpoint)
+
+    def pause(paused: bool) -> None:
+        assert observer.call(SetBool, "controller/pause", SetBool.Request(data=paused)).success
+
+    def rests_for(ticks: int) -> None:
+        begun = statuses[-1]
+        wait_for(lambda: statuses[-1].ticks >= begun.ticks + ticks, f"{ticks} ticks")
+        assert statuses[-1].state == ControllerStatus.PAUSED and statuses[-1].decisions == begun.decisions
+
+    pause(True)
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: statuses and statuses[-1].state == ControllerStatus.PAUSED, "the pause from before")
+    rests_for(5)
+    assert statuses[-1].decisions == 0 and all(stands([command]) for command in list(commands))
+
+    pause(False)
+    wait_for(lambda: moves(commands), "motion when the pause is lifted")
+    pause(True)
+    wait_for(lambda: stands(commands) and statuses[-1].state == ControllerStatus.PAUSED, "a stop")
+    assert statuses[-1].reason == "paused"
+    paused_at = len(commands)
+    rests_for(10)
+    assert change_state(observer, Transition.TRANSITION_DEACTIVATE)
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: statuses[-1].state == ControllerStatus.PAUSED, "the pause after activation")
+    rests_for(5)
+    assert all(stands([command]) for command in commands[paused_at:])
+    pause(False)
+    wait_for(lambda: moves(commands) and statuses[-1].state == ControllerStatus.RUNNING, "motion again")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
