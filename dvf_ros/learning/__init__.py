@@ -1,1 +1,1 @@
-"""The Diffused Value Function in torch: occupancy, reward, dynamics, prior, value, agent, training. No ROS, no simulator."""
+"""The Diffused Value Function in torch, from a dataset to an agent that decides. No ROS, no simulator."""

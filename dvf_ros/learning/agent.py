@@ -31,7 +31,12 @@ class DvfAgent(nn.Module):
     action_upper: Tensor
 
     def __init__(
-        self, spec: RobotSpec, behavior_names: tuple[str, ...], horizon: int, training: TrainingConfig, decision: DecisionConfig
+        self,
+        spec: RobotSpec,
+        behavior_names: tuple[str, ...],
+        horizon: int,
+        training: TrainingConfig,
+        decision: DecisionConfig,
     ) -> None:
         super().__init__()
         self.spec = spec

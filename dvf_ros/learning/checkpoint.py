@@ -58,13 +58,17 @@ def save_checkpoint(agent: DvfAgent, path: str | Path, dataset_digest: str, comm
         dataset_digest=dataset_digest,
         commit=commit,
     )
-    text = yaml.safe_dump(asdict(description) | {"behavior_names": list(agent.behavior_names)}, sort_keys=False, width=110)
+    text = yaml.safe_dump(
+        asdict(description) | {"behavior_names": list(agent.behavior_names)}, sort_keys=False, width=110
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".safetensors").write_bytes(numbers)
     path.with_suffix(".yaml").write_text(text, encoding="utf-8")
 
 
-def load_checkpoint(path: str | Path, spec: RobotSpec | None = None, decision: DecisionConfig | None = None) -> DvfAgent:
+def load_checkpoint(
+    path: str | Path, spec: RobotSpec | None = None, decision: DecisionConfig | None = None
+) -> DvfAgent:
     """Read an agent from `path` (`.yaml`).
 
     `spec`, where given, must be the one that the agent was trained for; `decision`, where given, replaces the stored
@@ -81,11 +85,13 @@ def load_checkpoint(path: str | Path, spec: RobotSpec | None = None, decision: D
     try:
         numbers = numbers_path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"'{numbers_path}' cannot be read ({error.strerror}); it belongs beside '{path.name}'") from error
+        raise CheckpointError(
+            f"'{numbers_path}' cannot be read ({error.strerror}); it belongs beside '{path.name}'"
+        ) from error
     found = hashlib.sha256(numbers).hexdigest()
     if found != description.sha256:
         raise CheckpointError(
-            f"'{numbers_path}' was altered: expected SHA-256 {description.sha256}, found {found}; copy the checkpoint anew"
+            f"'{numbers_path}' was altered: expected SHA-256 {description.sha256}, found {found}; copy it anew"
         )
     agent = DvfAgent(
         RobotSpec.parse(description.spec, str(path)),
@@ -94,7 +100,11 @@ def load_checkpoint(path: str | Path, spec: RobotSpec | None = None, decision: D
         description.training,
         decision or description.decision,
     )
-    agent.load_state_dict(load(numbers))
+    try:
+        agent.load_state_dict(load(numbers))
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip()
+        raise CheckpointError(f"'{path}' was trained by another version ({first}); train anew with this one") from error
     return agent
 
 
@@ -103,7 +113,9 @@ def read_description(path: str | Path) -> Description:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
-        raise CheckpointError(f"checkpoint '{path}' cannot be read: {error.strerror}; train one with: dvf train") from error
+        raise CheckpointError(
+            f"checkpoint '{path}' cannot be read: {error.strerror}; train one with: dvf train"
+        ) from error
     try:
         description = parse(Description, text, str(path))
         LearningConfig(description.training, description.decision)
@@ -111,7 +123,9 @@ def read_description(path: str | Path) -> Description:
     except ConfigError as error:
         raise CheckpointError(f"not a checkpoint of format {FORMAT}: {error}") from error
     if description.format != FORMAT:
-        raise CheckpointError(f"'{path}': expected format {FORMAT}, found {description.format}; train anew with this version")
+        raise CheckpointError(
+            f"'{path}': expected format {FORMAT}, found {description.format}; train anew with this version"
+        )
     if spec.digest != description.spec_digest:
         raise CheckpointError(
             f"'{path}' was altered: expected its spec's digest to be {description.spec_digest}, found {spec.digest}"

@@ -1,4 +1,4 @@
-"""What can be set in learning and deciding, with the defaults that were found on Lift; read from YAML by `core.parsing`."""
+"""What can be set in learning and deciding, with the defaults that were found on Lift."""
 
 from __future__ import annotations
 
@@ -80,7 +80,12 @@ class LearningConfig:
 
     def __post_init__(self) -> None:
         limit = self.training.chunk
-        _require("decision.execute", self.decision.execute, self.decision.execute <= limit, f"at most training.chunk ({limit})")
+        _require(
+            "decision.execute",
+            self.decision.execute,
+            self.decision.execute <= limit,
+            f"at most training.chunk ({limit})",
+        )
 
 
 def _require(name: str, value: object, holds: bool, expected: str) -> None:

@@ -19,7 +19,7 @@ START_SHARE = 0.25
 
 
 def draw_times(shape: tuple[int, ...], generator: torch.Generator, device: torch.device) -> Tensor:
-    """Training times (*shape, 1) in [0, 1): uniform, but a quarter exactly 0, the only time that one Euler step asks for."""
+    """Training times (*shape, 1) in [0, 1): uniform, but a quarter exactly 0, all that one step asks for."""
     uniform = torch.rand((*shape, 1), generator=generator, device=device)
     return torch.clamp(uniform - START_SHARE, min=0.0) / (1.0 - START_SHARE)
 
@@ -50,7 +50,7 @@ def linear_velocity(x: Tensor, time: Tensor) -> Tensor:
 
 
 def sample_flow(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
-    """Carry noise (..., E) to data in `steps` evaluations of the velocity; one step is Euler's, more are of second order.
+    """Carry noise (..., E) to data in `steps` evaluations of the velocity: Euler once, second order from two on.
 
     A two-step method on the point where each straight path would end, x + (1 - t) v, extrapolated half a step ahead:
     DPM-Solver++(2M) (Lu et al. 2022) in flow time. Euler alone leaves the spread of unit Gaussian data at 72 % after

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -54,12 +55,13 @@ class EnsembleMLP(nn.Module):
         super().__init__()
         self.weights = nn.ParameterList()
         self.biases = nn.ParameterList()
-        for inner, outer in zip(sizes[:-1], sizes[1:], strict=True):
+        for inner, outer in pairwise(sizes):
             bound = 1.0 / math.sqrt(inner)  # what nn.Linear draws its weights from
             self.weights.append(nn.Parameter(torch.empty(members, inner, outer).uniform_(-bound, bound)))
             self.biases.append(nn.Parameter(torch.empty(members, 1, outer).uniform_(-bound, bound)))
 
     def forward(self, value: Tensor) -> Tensor:
+        """Map (K, B, in) to (K, B, out), member by member."""
         last = len(self.weights) - 1
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             value = torch.baddbmm(bias, value, weight)

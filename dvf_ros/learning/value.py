@@ -95,7 +95,9 @@ def estimate_value(
     gain = 1.0 / (1.0 - discount)
     heads = rewards.mean(dim=-1) * gain  # (K, N)
     mean = rewards.mean(dim=0)  # (N, M)
-    pairs = mean.unflatten(-1, (-1, 2)).mean(dim=-1)  # (N, M / 2): antithetic pairs are not independent, their means are
+    pairs = mean.unflatten(-1, (-1, 2)).mean(
+        dim=-1
+    )  # (N, M / 2): antithetic pairs are not independent, their means are
     error = pairs.std(dim=-1) / math.sqrt(pairs.shape[-1])
     disagreement = heads.std(dim=0, correction=0)
     return ValueEstimate(draws.offsets, heads.mean(dim=0), error * gain, disagreement, mean, futures)

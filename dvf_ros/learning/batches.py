@@ -1,0 +1,77 @@
+"""Training batches: a dataset's frames in model space, and random draws of what each model learns from."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dvf_ros.data.dataset import Dataset, DatasetError
+from dvf_ros.data.pairs import PairSampler
+from dvf_ros.learning.config import TrainingConfig
+from dvf_ros.learning.encoding import StateEncoder
+
+
+class Batches:
+    """The frames (F, E) in model space on one device; every draw takes its randomness from the caller.
+
+    Raises DatasetError for a dataset without a chunk of known actions, or without rewards.
+    """
+
+    def __init__(self, dataset: Dataset, encoder: StateEncoder, config: TrainingConfig, device: torch.device) -> None:
+        self.config = config
+        self.device = device
+        self._pairs = PairSampler(dataset, config.discount)
+        self.windows = self._on_device(_windows(dataset, config.chunk))  # (W,) frames that a known chunk starts from
+        labelled = np.flatnonzero(dataset.reward_mask)
+        if not len(labelled):
+            raise DatasetError("expected rewards in at least one episode, found none; record them or label frames")
+        self._labelled = self._on_device(labelled)
+        with torch.no_grad():
+            self.states = encoder.encode(torch.from_numpy(np.array(dataset.states))).to(device)
+        self._actions = self._on_device(np.array(dataset.actions))
+        self._rewards = self._on_device(np.array(dataset.rewards))
+
+    @property
+    def labels(self) -> Tensor:
+        """All known rewards (n,)."""
+        return self._rewards[self._labelled]
+
+    def pairs(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Draw state (B, E), offset (B,) ticks, future (B, E+1) and behavior (B,).
+
+        The future's last number is the terminal bit: -1, or 1 past a true termination.
+        """
+        pairs = self._pairs.draw(rng, self.config.batch)
+        # Arriving at the last state earns its reward; only what comes after is the end.
+        ended = pairs.offset > pairs.future - pairs.index
+        bit = self._on_device(np.where(ended, np.float32(1.0), np.float32(-1.0)))
+        future = torch.cat([self.states[self._on_device(pairs.future)], bit.unsqueeze(1)], dim=1)
+        state = self.states[self._on_device(pairs.index)]
+        return state, self._on_device(pairs.offset), future, self._on_device(pairs.behavior)
+
+    def chunks(self, rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw state (*shape, E), the chunk (*shape, h, A) taken in it, spec's units, and the state after the chunk."""
+        start = self.windows[self._on_device(rng.integers(len(self.windows), size=shape))]
+        ticks = torch.arange(self.config.chunk, device=self.device)
+        actions = self._actions[start.unsqueeze(-1) + ticks]
+        return self.states[start], actions, self.states[start + self.config.chunk]
+
+    def rewarded(self, rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
+        """Draw labelled state (*shape, E) and its reward (*shape,): on arrival, so the label of the frame before."""
+        frame = self._labelled[self._on_device(rng.integers(len(self._labelled), size=shape))]
+        return self.states[frame + 1], self._rewards[frame]
+
+    def _on_device(self, array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
+
+
+def _windows(dataset: Dataset, chunk: int) -> np.ndarray:
+    """Frames (W,) from which `chunk` actions in a row are known; none crosses an episode, whose last frame has none."""
+    known = np.concatenate([[0], np.cumsum(dataset.action_mask)])
+    starts = np.flatnonzero(known[chunk:] - known[:-chunk] == chunk)
+    if not len(starts):
+        raise DatasetError(
+            f"expected an episode with {chunk} known actions in a row, found none; record actions or lower 'chunk'"
+        )
+    return starts

@@ -1,0 +1,122 @@
+"""Decisions: reproducible, of the stated shapes, within limits, and equal for equal candidates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.training import train
+from tests.learning.small import CONFIG, dataset
+
+STATE = np.array([0.1, 0.2, -0.3, 0, 0, 0, 1], np.float32)
+
+
+@pytest.fixture(scope="module")
+def trained() -> DvfAgent:
+    return train(dataset(), CONFIG)[0]
+
+
+@pytest.fixture
+def agent(trained: DvfAgent) -> DvfAgent:
+    trained.configure(CONFIG.decision)
+    return trained
+
+
+def decide(agent: DvfAgent, seed: int = 0):
+    return agent.decide(STATE, np.random.default_rng(seed))
+
+
+def test_a_decision_has_the_stated_shapes_and_is_finite(agent: DvfAgent) -> None:
+    decision = decide(agent)
+    assert decision.candidates.shape == (6, 4, 3)
+    assert decision.chunk.shape == (4, 3)
+    for name in ("scores", "values", "disagreement", "standard_error"):
+        assert getattr(decision, name).shape == (6,)
+        assert np.isfinite(getattr(decision, name)).all()
+    assert decision.futures.shape == (8, 7)
+    assert decision.offsets.shape == decision.rewards.shape == (8,)
+    np.testing.assert_allclose(np.linalg.norm(decision.futures[:, 3:7], axis=1), 1.0, atol=1e-5)
+
+
+def test_the_chosen_chunk_is_the_one_of_highest_score(agent: DvfAgent) -> None:
+    decision = decide(agent)
+    assert decision.chosen == decision.scores.argmax()
+    np.testing.assert_array_equal(decision.chunk, decision.candidates[decision.chosen])
+    pessimism = CONFIG.decision.pessimism
+    np.testing.assert_allclose(decision.scores, decision.values - pessimism * decision.disagreement, rtol=1e-5)
+
+
+def test_the_same_seed_decides_the_same_and_another_does_not(agent: DvfAgent) -> None:
+    first, second, other = decide(agent), decide(agent), decide(agent, seed=1)
+    for name in ("candidates", "scores", "values", "futures", "offsets", "rewards"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert not np.array_equal(first.candidates, other.candidates)
+
+
+def test_candidates_stay_within_the_limits_of_the_spec(agent: DvfAgent) -> None:
+    far = agent.decide(STATE + np.array([50, 0, 0, 0, 0, 0, 0], np.float32), np.random.default_rng(0))
+    assert far.candidates.min() >= -0.5
+    assert far.candidates.max() <= 0.5
+
+
+def test_the_same_candidate_twice_gets_the_same_score(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = torch.randn(2, 4, 3).clamp(-0.4, 0.4)[[0, 1, 0]]
+    monkeypatch.setattr(agent, "_propose", lambda start, rng: chunks)
+    scores = decide(agent).scores
+    assert scores[0] == pytest.approx(scores[2], rel=1e-6)
+    assert scores[0] != pytest.approx(scores[1], rel=1e-6)
+
+
+def test_the_reported_value_comes_from_fresh_futures(agent: DvfAgent) -> None:
+    values = [decide(agent, seed) for seed in range(20)]
+    assert any(item.value != item.values[item.chosen] for item in values)
+
+
+def test_values_are_returns_within_the_range_of_the_rewards(agent: DvfAgent) -> None:
+    longest = 1 / (1 - agent.training_config.discount)
+    decision = decide(agent)
+    assert (decision.values >= 0).all() and (decision.values <= longest).all()
+    value, error = agent.value(STATE, np.random.default_rng(0))
+    assert 0 <= value <= longest and error >= 0
+    assert decision.discount == agent.training_config.discount
+
+
+def test_offsets_count_from_the_present(agent: DvfAgent) -> None:
+    assert decide(agent).offsets.min() > agent.training_config.chunk
+
+
+def test_prior_alone_is_one_candidate(agent: DvfAgent) -> None:
+    agent.configure(replace(CONFIG.decision, use_value=False))
+    decision = decide(agent)
+    assert decision.candidates.shape == (1, 4, 3)
+    assert decision.chosen == 0
+
+
+def test_best_behavior_is_at_least_as_good_as_each(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent.configure(replace(CONFIG.decision, behavior="max", pessimism=0.0))
+    best = decide(agent).values
+    agent.configure(replace(CONFIG.decision, pessimism=0.0))
+    for index in range(len(agent.behavior_names)):
+        monkeypatch.setattr(agent.occupancy, "dropped", index)
+        assert (decide(agent).values <= best + 1e-4).all()
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (np.zeros(6), r"expected a state of shape \(7,\), found \(6,\)"),
+        (np.where(np.arange(7) == 1, np.nan, STATE), r"NaN or Inf in position\.y"),
+        (np.zeros(7), "'orientation'"),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused_by_name(agent: DvfAgent, state: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        agent.decide(state, np.random.default_rng(0))
+
+
+def test_deciding_keeps_no_graph(agent: DvfAgent) -> None:
+    assert not any(parameter.requires_grad for parameter in agent.parameters())
