@@ -10,6 +10,8 @@ from dvf_ros.core.parsing import nearest
 
 # Name -> what it does. The module dvf_ros.cli.NAME has a dataclass Name (its arguments) and main(args) -> int.
 COMMANDS = {
+    "inspect": "what is in a bag, and what about it is odd",
+    "spec": "bag -> robot spec, a first draft",
     "convert": "bags -> dataset",
     "train": "dataset -> checkpoint",
     "evaluate": "checkpoints in simulation, beside each other",
