@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,12 @@ class Processes:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(
-        self, executable: str, parameters: dict[str, Any], name: str = "", namespace: str = ""
+        self,
+        executable: str,
+        parameters: dict[str, Any],
+        name: str = "",
+        namespace: str = "",
+        remappings: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
         program = Path(get_package_prefix("dvf_ros")) / "lib" / "dvf_ros" / executable
         words = ["--ros-args"]
@@ -37,6 +42,8 @@ class Processes:
             words += ["-p", f"{key}:={str(value).lower() if isinstance(value, bool) else value}"]
         if namespace:
             words += ["-r", f"__ns:={namespace}"]
+        for topic, other in (remappings or {}).items():
+            words += ["-r", f"{topic}:={other}"]
         return self._run([str(program), *words], name or executable)
 
     def start_module(self, module: str, *words: str) -> subprocess.Popen[bytes]:

@@ -12,6 +12,8 @@ from rclpy.time import Time
 from sensor_msgs.msg import JointState
 
 from dvf_ros.cli.closed_loop import run_episode
+from dvf_ros.control.gate import input_topic
+from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.msg import Outcome
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
@@ -25,15 +27,22 @@ CHECKPOINT = ROOT / "resource" / "panda_lift.yaml"
 STEPS = 60
 
 
-def test_topics_change_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gated", [False, True], ids=["alone", "gated"])
+def test_topics_change_nothing(tmp_path: Path, gated: bool) -> None:
     with ros_domain(tmp_path) as (processes, observer):
         states = observer.collect(JointState, "joint_states", 1000)
         outcomes = observer.collect(Outcome, "outcome", 1000)
         processes.start("sim_bridge", {"spec": SPEC, "mode": "lockstep", "seed": 3})
+        inputs = {}
+        if gated:
+            inputs = {source.topic: input_topic(source.topic) for source in RobotSpec.load(SPEC).action}
+            # A simulation that waits has no deadline, however slow this machine is.
+            processes.start("command_gate", {"spec": SPEC, "deadline": 10.0})
         wait_for(lambda: states, "the first state", timeout=60.0)
         processes.start(
             "controller",
             {"spec": SPEC, "checkpoint": CHECKPOINT, "tick_on": "state", "lockstep": True, "device": "cpu"},
+            remappings=inputs,
         )
         for transition in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
             request = ChangeState.Request(transition=Transition(id=transition))
