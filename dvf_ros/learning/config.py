@@ -49,13 +49,15 @@ class DecisionConfig:
 
     `behavior` says whose value counts: `dropped` leaves the policy representation out (the value of the mixture that
     was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
-    the ensemble a score lies below its value. `use_value` false acts on one sample of the prior.
+    the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
+    below 1 they keep closer to what was done most. `use_value` false acts on one sample of the prior.
     """
 
     candidates: int = 32
-    futures: int = 32
-    occupancy_steps: int = 2
+    futures: int = 16
+    occupancy_steps: int = 4
     prior_steps: int = 6
+    prior_temperature: float = 0.7
     behavior: Behavior = "dropped"
     pessimism: float = 1.0
     use_value: bool = True
@@ -68,6 +70,7 @@ class DecisionConfig:
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
         even = self.futures % 2 == 0 and self.futures >= 4
         _require("futures", self.futures, even, "an even number of at least 4 (noise comes in antithetic pairs)")
+        _require("prior_temperature", self.prior_temperature, self.prior_temperature >= 0.0, "at least 0")
         _require("pessimism", self.pessimism, self.pessimism >= 0.0, "at least 0")
 
 
