@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data.conversion import REPORT, Options, convert
+from dvf_ros.data.conversion import REPORT, ConversionError, Options, convert
 from dvf_ros.data.definitions import read_definitions
 from dvf_ros.data.report import BagReport, Report
 
@@ -28,10 +28,9 @@ class Convert:
     a bag could not be read; the others are converted all the same.
     """
 
-    bags: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Bags (folders, .mcap, .db3), or folders that contain bags."""
-    dataset: Annotated[Path, tyro.conf.Positional]
-    """Folder of the dataset."""
+    # One list: of two positional ones, options after them would leave the second empty.
+    paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="BAG [BAG ...] DATASET")]
+    """Bags (folders, .mcap, .db3), or folders that contain bags; last, the folder of the dataset."""
     spec: Path | None = None
     """Robot spec; by default the one in the bags' metadata."""
     namespace: str | None = None
@@ -46,6 +45,9 @@ class Convert:
 
 def main(args: Convert) -> int:
     """Convert, and print what became of the bags; returns the exit status."""
+    if len(args.paths) < 2:
+        raise ConversionError(f"expected bags and then the folder of the dataset, found {len(args.paths)} path(s)")
+    *bags, dataset = args.paths
     console = Console()
     spec = RobotSpec.load(args.spec) if args.spec else None
     definitions = read_definitions(args.msg_path) if args.msg_path else {}
@@ -63,10 +65,10 @@ def main(args: Convert) -> int:
         def advance(done: int, total: int, bag: BagReport) -> None:
             bar.update(task, completed=done, total=total, bag=escape(bag.source))
 
-        report = convert(args.bags, args.dataset, spec, options, args.jobs, advance)
+        report = convert(bags, dataset, spec, options, args.jobs, advance)
     if report.unchanged:
-        console.print(f"nothing to do: '{args.dataset}' was made from these bags")
-    _summarize(report, args.dataset, console)
+        console.print(f"nothing to do: '{dataset}' was made from these bags")
+    _summarize(report, dataset, console)
     return 1 if report.broken else 0
 
 

@@ -43,7 +43,7 @@ def main(args: Reproduce) -> int:
     checkpoints = (checkpoint, args.shipped) if args.shipped.exists() else (checkpoint,)
     steps: list[tuple[str, Callable[[], int]]] = [
         ("collect", lambda: _collect(bags, args)),
-        ("convert", lambda: convert(Convert((bags,), dataset))),
+        ("convert", lambda: convert(Convert((bags, dataset)))),
         ("train", lambda: train(Train(dataset, checkpoint, result=args.folder / "train.json"))),
         (
             "evaluate",

@@ -77,7 +77,8 @@ def _draw_topic(axes: Axes, row: int, topic: Topic, start: int, span: float) -> 
     color = to_rgb(COLORS[topic.role])
     shades = [(*color, PALEST + (1 - PALEST) * share) for share in strength]
     bottom = row - HEIGHT / 2
-    axes.broken_barh(list(zip(left, right - left, strict=True)), (bottom, HEIGHT), facecolors=shades, linewidth=0, antialiased=False)
+    cells = list(zip(left, right - left, strict=True))
+    axes.broken_barh(cells, (bottom, HEIGHT), facecolors=shades, linewidth=0, antialiased=False)
     for rank, (length, begin) in enumerate(topic.log.gaps):
         place, seconds = (begin - start) / SECOND, length / SECOND
         axes.broken_barh([(place, seconds)], (bottom, HEIGHT), facecolors="white", linewidth=0)

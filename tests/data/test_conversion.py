@@ -200,6 +200,8 @@ def test_the_command_tells_and_its_status_says_whether_a_bag_was_broken(
     assert "1 broken" in out and "lost" in out
     assert dvf(["convert", str(tmp_path / "nope"), str(data)]) == 1
     assert "is not there" in capsys.readouterr().err
+    assert dvf(["convert", str(bags)]) == 1
+    assert "expected bags and then the folder of the dataset" in capsys.readouterr().err
 
 
 def test_dvf_help_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:
