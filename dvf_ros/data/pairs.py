@@ -32,11 +32,38 @@ def draw_offsets(rng: np.random.Generator, longest: np.ndarray, discount: float)
     return np.minimum(offsets, longest).astype(np.int64)
 
 
+class CutOffLengths:
+    """How long episodes would last before they are cut off, had none of them terminated.
+
+    An episode that terminated hides when it would have been cut off; one that was cut off hides when it would have
+    terminated. The product-limit estimate (Kaplan and Meier 1958) uses both; what it leaves open is no limit at all.
+    """
+
+    def __init__(self, length: np.ndarray, terminated: np.ndarray) -> None:
+        """Estimate from the lengths in frames (E,) and whether each episode terminated (E,)."""
+        self.lengths, cuts = np.unique(length[~terminated], return_counts=True)
+        # One that terminated with as many frames ended before it could be cut off: it is no longer at risk.
+        longer_or_cut = len(length) - np.searchsorted(np.sort(length), self.lengths, side="left")
+        ended = np.sort(length[terminated])
+        ended_here = np.searchsorted(ended, self.lengths, "right") - np.searchsorted(ended, self.lengths, "left")
+        share = cuts / (longer_or_cut - ended_here)
+        staying = np.concatenate([[1.0], np.cumprod(1.0 - share)])
+        self._cumulative = np.concatenate([[0.0], np.cumsum(share * staying[:-1])])
+
+    def draw(self, rng: np.random.Generator, at_least: np.ndarray) -> np.ndarray:
+        """(B,) lengths drawn given that they are at least `at_least` (B,) frames; inf for never cut off."""
+        below = self._cumulative[np.searchsorted(self.lengths, at_least, side="left")]
+        level = below + rng.random(len(at_least)) * (1.0 - below)
+        place = np.searchsorted(self._cumulative[1:], level, side="right")
+        return np.append(self.lengths, np.inf)[place]
+
+
 class PairSampler:
     """Draws pairs uniformly over the frames that have a future.
 
-    In an episode that was cut off (time-out), Δ can only be drawn up to the frames left; since the model is told Δ
-    this stays unbiased given Δ. After true termination the last state is absorbing and Δ is unbounded.
+    In an episode that was cut off (time-out), Δ can only be drawn up to the frames left. After true termination the
+    last state is absorbing; there Δ is drawn up to where the episode would have been cut off, had it gone on. Without
+    that, long Δ would be learned from terminated episodes more than from others: given Δ the futures would be biased.
     """
 
     def __init__(self, dataset: Dataset, discount: float) -> None:
@@ -44,6 +71,8 @@ class PairSampler:
             raise ValueError(f"expected a discount in (0, 1), found {discount}")
         self._discount = discount
         self._terminated = dataset.terminated
+        self._length = dataset.episode_length
+        self._cut_off = CutOffLengths(dataset.episode_length, dataset.terminated)
         self._behavior = dataset.behavior
         self._last = dataset.episode_start + dataset.episode_length - 1
         # The last frame of a cut-off episode has no future; of a terminated one it has: itself, for ever.
@@ -59,6 +88,11 @@ class PairSampler:
         episode = np.searchsorted(self._first_draw, draw, side="right") - 1
         index = self._start[episode] + draw - self._first_draw[episode]
         left = self._last[episode] - index
-        offset = draw_offsets(rng, np.where(self._terminated[episode], np.inf, left), self._discount)
+        allowed = left.astype(np.float64)
+        ended = np.flatnonzero(self._terminated[episode])
+        length = self._length[episode[ended]]
+        # At least 1: the last state of a terminated episode is followed by itself.
+        allowed[ended] = np.maximum(left[ended] + self._cut_off.draw(rng, length) - length, 1)
+        offset = draw_offsets(rng, allowed, self._discount)
         absorbed = self._terminated[episode] & (offset >= left)
         return Pairs(index, offset, index + np.minimum(offset, left), absorbed, self._behavior[episode])

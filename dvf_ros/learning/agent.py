@@ -134,7 +134,7 @@ class DvfAgent(nn.Module):
         count = self.decision.candidates if self.decision.use_value else 1
         shape = (count, self.training_config.chunk, self.spec.action_size)
         noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
-        chunks = self.prior.sample(start, noise, self.decision.prior_steps)
+        chunks = self.prior.sample(start, noise * self.decision.prior_temperature, self.decision.prior_steps)
         lower, upper = self.normalise_action(self.action_lower), self.normalise_action(self.action_upper)
         return chunks.clamp(lower, upper)
 

@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, DatasetError, Episode
-from dvf_ros.data.pairs import PairSampler, draw_offsets
+from dvf_ros.data.pairs import CutOffLengths, PairSampler, draw_offsets
 
 SPEC = RobotSpec.parse(
     "robot: r\ntask: t\nrate: 10\n"
@@ -106,3 +106,38 @@ def test_the_absorbing_state_has_the_mass_that_is_left() -> None:
 def test_a_discount_must_lie_between(discount: float) -> None:
     with pytest.raises(ValueError, match="discount in"):
         PairSampler(dataset((3, False)), discount)
+
+
+def test_cut_off_lengths_are_estimated_in_spite_of_terminations() -> None:
+    # Truth: cut off at 10 or 30 frames with equal chance; a termination, independent of it, hides some of that.
+    rng = np.random.default_rng(0)
+    limit = rng.choice([10, 30], 40_000)
+    end = rng.geometric(0.08, 40_000)
+    terminated = end <= limit
+    drawn = CutOffLengths(np.minimum(end, limit), terminated).draw(rng, np.zeros(20_000))
+    assert set(np.unique(drawn)) == {10, 30}
+    # Counted naively, 10 would come out far too often: most long episodes terminate first.
+    assert np.mean(limit[~terminated] == 10) > 0.75
+    assert np.mean(drawn == 10) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_length_is_never_below_what_was_reached() -> None:
+    lengths = CutOffLengths(np.array([5, 8, 8, 20]), np.array([False, True, False, True]))
+    drawn = lengths.draw(np.random.default_rng(0), np.full(1000, 6))
+    assert set(np.unique(drawn)) <= {8, np.inf}
+
+
+def test_without_time_outs_nothing_is_cut_off() -> None:
+    lengths = CutOffLengths(np.array([5, 8]), np.array([True, True]))
+    assert np.isinf(lengths.draw(np.random.default_rng(0), np.array([5, 8]))).all()
+
+
+def test_given_an_offset_the_future_does_not_depend_on_how_episodes_are_cut() -> None:
+    """Half of the walks terminate at step 2, half go on to a cut-off at step 6: from Δ = 2 on, half are absorbed."""
+    data = dataset(*([(3, True), (7, False)] * 50))
+    pairs = PairSampler(data, 0.9).draw(np.random.default_rng(0), 200_000)
+    start = pairs.index == data.episode_start[np.searchsorted(data.episode_start, pairs.index, "right") - 1]
+    for offset, share in ((2, 0.5), (3, 0.5), (6, 0.5)):
+        chosen = start & (pairs.offset == offset)
+        assert np.mean(pairs.absorbed[chosen]) == pytest.approx(share, abs=0.02)
+    assert pairs.offset[start].max() == 6
