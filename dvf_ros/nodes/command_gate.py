@@ -42,7 +42,7 @@ class CommandGate(Node):
         deadline = declare(
             self,
             "deadline",
-            0.17,
+            0.15,
             "s without a fresh command after which a topic is stopped; above 0.18 the robot stops later than in 0.2 s",
             low=0.02,
             high=10.0,

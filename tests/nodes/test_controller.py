@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Imu
 from std_srvs.srv import SetBool
 
+from dvf_ros.control.gate import input_topic
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, Episode
 from dvf_ros.learning.checkpoint import save_checkpoint
@@ -201,6 +203,34 @@ def test_a_signal_stops_the_robot_and_exits_cleanly(
     wait_for(lambda: moves(commands), "a command that moves the base")
     assert processes.end(process, number, timeout=5.0) == 0
     wait_for(lambda: stands(commands), "a stop as the last word")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_controller_that_dies_or_hangs_is_stopped_by_the_gate(
+    ros: tuple[Processes, Observer], checkpoint: Path, number: signal.Signals
+) -> None:
+    processes, observer = ros
+    Base(observer)
+    commands: list[Twist] = []
+    arrivals: list[float] = []
+    observer.node.create_subscription(
+        Twist, "cmd_vel", lambda message: (arrivals.append(time.monotonic()), commands.append(message)), 100
+    )
+    processes.start("command_gate", {"spec": CONFIG / "base_goto.yaml"})
+    process = processes.start(
+        "controller",
+        {"spec": CONFIG / "base_goto.yaml", "checkpoint": checkpoint},
+        remappings={"cmd_vel": input_topic("cmd_vel")},
+    )
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: moves(commands), "a command that moves the base")
+    killed = time.monotonic()
+    process.send_signal(number)
+    wait_for(lambda: stands(commands) and arrivals[-1] > killed, "a stop by the gate", timeout=2.0)
+    before = [at for at, command in zip(arrivals, commands, strict=False) if at > killed and moves([command])]
+    stopped = next(at for at in arrivals if at > max([killed, *before]))
+    assert stopped - killed <= 0.2
 
 
 def test_a_checkpoint_of_another_robot_is_refused_with_both_digests(

@@ -61,6 +61,7 @@ def test_the_launch_runs_its_episodes_and_ends(tmp_path: Path) -> None:
     assert done.returncode == (0 if all(bar["holds"] for bar in record["bars"]) else 1), output
     for number in (1, 2):
         assert f"episode {number}/2" in output
+    assert "[command_gate]: closed until a command comes" in output
 
     (bag,) = bags.iterdir()
     with BagReader(bag) as reader:
