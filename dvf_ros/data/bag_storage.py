@@ -29,6 +29,7 @@ class BagError(ValueError):
 class Storage(Protocol):
     """One open storage file."""
 
+    path: Path
     connections: list[Connection]
 
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
@@ -73,12 +74,13 @@ class BagFiles:
         except BaseException:
             self.close()
             raise
-        opened.sort(key=lambda item: item[0])
-        self.storages = [storage for _, storage in opened]
-        expected = information.get("message_count", 0)
+        self.storages = [storage for _, storage in sorted(opened, key=lambda item: item[0])]
         found = sum(connection.msgcount for connection in self.connections)
+        expected = information.get("message_count", found)
         if found < expected:
             self.notes.append(f"{expected - found} of {expected} messages that metadata.yaml counts are lost")
+        elif found > expected:
+            self.notes.append(f"metadata.yaml counts {expected} messages, the files hold {found}")
 
     @property
     def connections(self) -> list[Connection]:
@@ -91,11 +93,27 @@ class BagFiles:
             connections = [connection for connection in storage.connections if connection.topic in topics]
             if not connections:
                 continue
+            last = -1
             try:
                 for connection, receive_ns, data in storage.messages(connections):
+                    last = receive_ns
                     yield connection, receive_ns, _unpacked(data)
-            except (ReaderError, zstandard.ZstdError) as error:
-                raise BagError(f"'{self.path}' cannot be read to its end: {error}") from error
+            except Exception as error:  # decoders of damaged data raise anything
+                yield from self._go_on(storage, topics, last, error)
+
+    def _go_on(
+        self, storage: Storage, topics: Collection[str], last: int, error: Exception
+    ) -> Iterator[tuple[Connection, int, bytes]]:
+        """What is whole after a damaged place at which the reader gave up, having come to `last` (ns)."""
+        file = storage.path
+        if file.suffix != ".mcap" or isinstance(storage, SalvagedMcap):
+            raise BagError(f"'{file}' cannot be read to its end: {error}") from error
+        salvaged = SalvagedMcap(file)
+        self.notes.append(f"'{file.name}' is damaged ({error}): {salvaged.summary}")
+        wanted = [connection for connection in salvaged.connections if connection.topic in topics]
+        for connection, receive_ns, data in salvaged.messages(wanted):
+            if receive_ns > last:  # the reader had gone by time, and given everything up to `last`
+                yield connection, receive_ns, _unpacked(data)
 
     def close(self) -> None:
         """Close all files and remove what was unpacked."""
@@ -142,6 +160,9 @@ class BagFiles:
                 raise BagError(f"'{file}' cannot be read: {error}") from error
             return self._salvage(file, error)
         self._stack.callback(reader.close)
+        if file.suffix == ".mcap" and reader.message_count and not getattr(reader.storage, "chunks", True):
+            # Without chunks there is no index; the library then insists on an order that recorders do not keep.
+            return reader.start_time, SalvagedMcap(file)
         return reader.start_time, reader
 
     def _salvage(self, file: Path, error: Exception) -> tuple[int, Storage]:

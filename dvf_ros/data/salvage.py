@@ -11,12 +11,12 @@ from pathlib import Path
 import zstandard
 from mcap.exceptions import McapError
 from mcap.records import Channel, Chunk, Footer, McapRecord, Message, Metadata, Schema
-from mcap.stream_reader import CRCValidationError, StreamReader, get_chunk_data_stream
+from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat
 
 FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
 NO_DEFINITION = MessageDefinitionFormat.NONE
-DAMAGE = (McapError, zstandard.ZstdError, struct.error, CRCValidationError, UnicodeDecodeError, ValueError, MemoryError)
+DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, MemoryError, RuntimeError)  # what decoders raise
 
 
 class SalvagedMcap:

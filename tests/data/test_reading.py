@@ -169,6 +169,41 @@ def test_a_damaged_chunk_is_counted_and_the_rest_salvaged(tmp_path: Path) -> Non
         assert "1 chunks, wholly or in part" in reader.note
 
 
+def test_a_damaged_chunk_in_a_file_with_an_index_is_passed_over(tmp_path: Path) -> None:
+    file = chunked(tmp_path / "bag.mcap", CompressionType.ZSTD)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    file.write_bytes(content)
+    with BagReader(file) as reader:
+        values = [value_of(message) for _, _, message in reader.messages({"/tip"})]
+        assert "1 chunks, wholly or in part" in reader.note
+    assert 180 < len(values) < 200 and values[-1] == 199 and values == sorted(set(values))
+
+
+def test_a_file_without_chunks_need_not_be_in_order(tmp_path: Path) -> None:
+    with (tmp_path / "bag.mcap").open("wb") as stream:
+        writer = McapWriter(stream, use_chunking=False)
+        writer.start(profile="ros2")
+        definition, _ = STORE.generate_msgdef("geometry_msgs/msg/PoseStamped", ros_version=2)
+        schema = writer.register_schema("geometry_msgs/msg/PoseStamped", "ros2msg", definition.encode())
+        channel = writer.register_channel("/tip", "cdr", schema)
+        for k in (0, 2, 1, 3):
+            data = bytes(STORE.serialize_cdr(pose_stamped(START + k, k), "geometry_msgs/msg/PoseStamped"))
+            writer.add_message(channel, START + k, data, START + k)
+        writer.finish()
+    assert [value for _, _, value in heard(tmp_path / "bag.mcap")] == [0, 2, 1, 3]
+    with BagReader(tmp_path / "bag.mcap") as reader:
+        assert reader.note == ""
+
+
+def test_a_damaged_database_is_told(whole: Path, tmp_path: Path) -> None:
+    bag = copy(whole, tmp_path / "other", StoragePlugin.SQLITE3)
+    file = bag / "other.db3"
+    file.write_bytes(file.read_bytes()[:-20000])
+    with pytest.raises(BagError, match=r"other\.db3' cannot be read"):
+        heard(bag)
+
+
 def test_what_metadata_counts_and_is_not_there_is_lost(whole: Path) -> None:
     text = (whole / "metadata.yaml").read_text()
     file = whole / "whole_0.mcap"
