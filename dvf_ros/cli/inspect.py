@@ -63,7 +63,9 @@ def _print(bag: Inspection, console: Console) -> None:
         f"[bold]{escape(bag.path.name)}[/]: {count} messages of {len(bag.heard)} topics in {bag.duration:.1f} s"
         f" from {start:%Y-%m-%d %H:%M:%S} UTC"
     )
-    table = Table("topic", "type", "definition", box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for name in ("topic", "type", "definition"):
+        table.add_column(name, overflow="fold")
     for name in ("messages", "rate Hz", "jitter ms", "longest silence s", "gaps"):
         table.add_column(name, justify="right")
     table.add_column("header's clock")
