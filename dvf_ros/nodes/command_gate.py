@@ -11,7 +11,6 @@ from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
@@ -87,8 +86,11 @@ class CommandGate(Node):
         def receive(message: Any) -> None:
             now, refused = self._now(), self._gate.counters.refused
             header = getattr(message, "header", None)
-            stamp: int | None = None if header is None else Time.from_msg(header.stamp).nanoseconds
+            # rclpy's Time raises for a time before 1970, and no message may end this process.
+            stamp = None if header is None else header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
             try:
+                if stamp is not None and stamp < 0:
+                    raise SelectionError(f"expected a stamp since 1970, found {stamp} ns")
                 if header is not None and header.frame_id not in ("", self._frame):
                     raise SelectionError(f"expected a command in frame '{self._frame}', found '{header.frame_id}'")
                 values = selector.select(message)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builtin_interfaces.msg import Time as Stamp
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import TwistStamped
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.time import Time
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
@@ -73,10 +73,10 @@ class Hand:
         wait_for(self._twist.get_subscription_count, "the gate")
         wait_for(self._grip.get_subscription_count, "the gate")
 
-    def twist(self, x: float, frame: str = "world", stamp: int | None = None) -> TwistStamped:
+    def twist(self, x: float, frame: str = "world", second: int | None = None) -> TwistStamped:
         message = TwistStamped()
-        now = self._node.get_clock().now()
-        message.header.stamp = (now if stamp is None else Time(nanoseconds=stamp)).to_msg()
+        now = self._node.get_clock().now().to_msg()
+        message.header.stamp = now if second is None else Stamp(sec=second)
         message.header.frame_id = frame
         message.twist.linear.x = x
         message.twist.angular.x = math.nan  # not named by the spec
@@ -163,7 +163,8 @@ def test_what_must_not_pass_does_not(ros: tuple[Processes, Observer]) -> None:
     for reason, send in (
         ("in frame 'world', found 'tool'", lambda: hand.twist(0.3, frame="tool")),
         ("joint 'gripper' is not in the message", lambda: hand.grip(["finger"], [0.01])),
-        ("time jumped back", lambda: hand.twist(0.3, stamp=10**9)),
+        ("time jumped back", lambda: hand.twist(0.3, second=1)),
+        ("expected a stamp since 1970", lambda: hand.twist(0.3, second=-1)),
     ):
         hand.twist(0.3)
         wait_for(robot.moves, "motion")
