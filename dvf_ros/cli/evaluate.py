@@ -54,7 +54,7 @@ class Controller:
 
 def main(args: Evaluate) -> int:
     """Run the evaluation; status 1 if the first checkpoint is not clearly better than its prior."""
-    controllers = [Controller(path.stem, path, scored=True) for path in args.checkpoints]
+    controllers = [Controller(str(path.with_suffix("")), path, scored=True) for path in args.checkpoints]
     controllers.append(Controller(f"{controllers[0].name}: prior alone", args.checkpoints[0], scored=False))
     seeds = range(args.first_seed, args.first_seed + args.episodes)
     outcomes = {item.name: list(_run(item, seeds, args)) for item in controllers}
