@@ -45,11 +45,15 @@ def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = Sin
         return 1
     spinner = executor()
     spinner.add_node(node)
-    done: Future = getattr(node, "done", None) or Future(executor=spinner)
+    done: Future = getattr(node, "done", None) or Future()
     watcher = threading.Thread(target=_wait_for_signal, args=(signals, done, spinner), daemon=True)
     watcher.start()
     try:
-        spinner.spin_until_future_complete(done)
+        # Not spin_until_future_complete: it adds a callback to the future at every turn, and never takes one away.
+        # Being woken is not enough for spin_once to return; a task, even an empty one, is.
+        done.add_done_callback(lambda _: spinner.create_task(lambda: None))
+        while not done.done():
+            spinner.spin_once()
         if isinstance(node, Closable):
             node.close()
     finally:
