@@ -60,6 +60,8 @@ def test_one_bag_an_episode_resumed_where_it_was_cut_off(ros: tuple[Processes, O
     assert figures["episodes"] == figures["collected_now"] == 3 and figures["times_real_time"] > 0
 
     (bags / names[1] / "metadata.yaml").unlink()  # as a recording that was cut off
+    (storage,) = (bags / names[1]).glob("*.mcap")
+    os.truncate(storage, storage.stat().st_size // 2)
     kept = (bags / names[0] / "metadata.yaml").stat().st_mtime_ns
     shutil.rmtree(bags / names[2])
     assert processes.start("collector", parameters, name="again").wait(60) == 0, processes.log("again")
