@@ -1,0 +1,41 @@
+"""Figures in the README are those that a committed result holds; nobody types one by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+# <!--demo:figures;success_rate-->0.98: the file, the way into it, and the figure as it is shown.
+FIGURE = re.compile(r"<!--(\w+):([^>]+?)-->(-?[\d.]*\d)")
+
+
+def shown() -> list[tuple[str, str, str]]:
+    return FIGURE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+
+
+def test_the_readme_shows_figures() -> None:
+    assert len(shown()) >= 8
+
+
+@pytest.mark.parametrize(("name", "path", "text"), shown())
+def test_a_figure_is_the_measured_one(name: str, path: str, text: str) -> None:
+    value = json.loads((RESULTS / f"{name}.json").read_text())
+    for key in path.split(";"):
+        value = value[key]
+    decimals = len(text.partition(".")[2])
+    assert text == f"{value:.{decimals}f}"
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_committed_result_has_the_one_format(path: Path) -> None:
+    record = json.loads(path.read_text())
+    assert set(record) == {"name", "command", "commit", "machine", "date", "seeds", "figures", "bars"}
+    assert record["name"] == path.stem
+    assert re.fullmatch(r"[0-9a-f]{40}(\+changes)?", record["commit"])
+    for bar in record["bars"]:
+        assert set(bar) == {"name", "value", "op", "bar", "holds"}
