@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress
 
 from dvf_ros.cli.convert import Convert
 from dvf_ros.cli.convert import main as convert
@@ -65,6 +66,18 @@ def main(args: Reproduce) -> int:
 
 
 def _collect(bags: Path, args: Reproduce) -> int:
-    result = args.folder / "collect.json"
-    words = [f"episodes:={args.episodes}", f"output:={bags}", f"result:={result}"]
-    return subprocess.run(["ros2", "launch", "dvf_ros", "collect.launch.py", *words], check=False).returncode
+    log = args.folder / "collect.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = [f"episodes:={args.episodes}", f"output:={bags}", f"result:={args.folder / 'collect.json'}"]
+    with open(log, "wb") as output, Progress(transient=True) as bar:
+        task = bar.add_task("collecting", total=args.episodes)
+        launch = subprocess.Popen(
+            ["ros2", "launch", "dvf_ros", "collect.launch.py", *words], stdout=output, stderr=subprocess.STDOUT
+        )
+        # A bag has its metadata once it is closed.
+        while launch.poll() is None:
+            bar.update(task, completed=len(list(bags.glob("*/metadata.yaml"))))
+            time.sleep(0.5)
+    if launch.returncode:
+        print(f"the collection ended with status {launch.returncode}; what it said is in {log}")
+    return launch.returncode
