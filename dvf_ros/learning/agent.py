@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dvf_ros.core.decision import Decision
+from dvf_ros.core.expression import Expression
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.config import DecisionConfig, Device, TrainingConfig
 from dvf_ros.learning.dynamics import Dynamics
@@ -17,6 +18,7 @@ from dvf_ros.learning.occupancy import Occupancy
 from dvf_ros.learning.prior import BehaviorPrior
 from dvf_ros.learning.reward import RewardEnsemble
 from dvf_ros.learning.value import ValueEstimate, best_estimate, draw_randomness, estimate_value
+from dvf_ros.learning.written_reward import ExpressionReward
 
 
 class DvfAgent(nn.Module):
@@ -49,6 +51,7 @@ class DvfAgent(nn.Module):
         self.dynamics = Dynamics(size, action_size, training)
         self.prior = BehaviorPrior(size, action_size, training)
         self.reward = RewardEnsemble(size, training)
+        self.written: ExpressionReward | None = None
         self.register_buffer("action_mean", torch.zeros(action_size))
         self.register_buffer("action_scale", torch.ones(action_size))
         self.register_buffer("action_lower", torch.as_tensor(spec.action_lower, dtype=torch.float32))
@@ -62,6 +65,13 @@ class DvfAgent(nn.Module):
         self.device = choose_device(decision.device)
         self.to(self.device)
         torch.set_num_threads(decision.threads)
+
+    def set_reward(self, expression: Expression | None) -> None:
+        """Value states by a reward that somebody wrote, or by the learned one again (None); no weight changes.
+
+        Raises ExpressionError, and keeps the reward there was, where the expression has no value.
+        """
+        self.written = None if expression is None else ExpressionReward(expression, self.encoder)
 
     @property
     def coverage(self) -> float:
@@ -147,6 +157,7 @@ class DvfAgent(nn.Module):
         draws = draw_randomness(rng, count, self.encoder.size, discount, horizon).to(self.device)
         dropped = self.occupancy.dropped
         behaviors = range(dropped) if self.decision.behavior == "max" else [dropped]
+        reward = self.written or self.reward
         estimates = []
         for index in behaviors:
             behavior = torch.tensor([index], device=self.device)
@@ -154,7 +165,7 @@ class DvfAgent(nn.Module):
             def sample(state: Tensor, offset: Tensor, noise: Tensor, behavior: Tensor = behavior) -> Tensor:
                 return self.occupancy.sample(state, offset, behavior, noise, self.decision.occupancy_steps)
 
-            estimates.append(estimate_value(sample, self.reward.predict, starts, draws, discount, horizon))
+            estimates.append(estimate_value(sample, reward.predict, starts, draws, discount, horizon))
         return best_estimate(estimates, self.decision.pessimism)
 
 

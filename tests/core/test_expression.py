@@ -1,0 +1,200 @@
+"""Rewards that people write: what they compute, what they refuse, and that no text can do anything else."""
+
+from __future__ import annotations
+
+import math
+import string
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dvf_ros.core.expression import ExpressionError
+from dvf_ros.core.expression_parsing import LONGEST_TEXT, parse_expression
+from dvf_ros.core.spec import RobotSpec
+
+SPEC = RobotSpec.load("config/panda_lift.yaml")
+STATE = np.zeros(30, np.float32)
+STATE[:7] = np.arange(7) / 10  # joint_position
+STATE[7:14] = 2.0  # joint_velocity
+STATE[16:19] = 0.1, 0.2, 1.0  # eef_position
+STATE[19:23] = 0, 0, math.sin(0.3), math.cos(0.3)  # eef_orientation: 0.6 rad about z
+STATE[23:26] = 0.1, 0.0, 0.83  # cube_position
+STATE[26:30] = 0, 0, 0, -1  # cube_orientation
+
+
+def value(text: str, state: np.ndarray = STATE) -> float:
+    return float(parse_expression(text, SPEC).evaluate(state))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cube_position.z", 0.83),
+        ("cube_position[2] + 1", 1.83),
+        ("joint_position.panda_joint3 * 2", 0.4),
+        ("distance(cube_position, [0.1, 0.0, 0.83]) < 0.05", 1),
+        ("distance(cube_position, eef_position)", math.hypot(0.2, 0.17)),
+        ("norm(cube_position - eef_position)", math.hypot(0.2, 0.17)),
+        ("norm(joint_velocity)", 2 * math.sqrt(7)),
+        ("(2 * cube_position - eef_position / 2).z", 1.16),
+        ("cube_position.z > 0.86", 0),
+        ("0.8 < cube_position.z <= 0.86", 1),
+        ("0.8 < cube_position.z < 0.82", 0),
+        ("cube_position.z > 0.8 and eef_position.z > 2", 0),
+        ("cube_position.z > 0.8 or eef_position.z > 2", 1),
+        ("not cube_position.z > 0.8", 0),
+        ("(cube_position.z > 0.8) + (eef_position.z > 0.8)", 2),
+        ("-(cube_position.z > 0.8)", -1),
+        ("abs(-cube_position.x) ** 2", 0.01),
+        ("min(cube_position.x, cube_position.z, 0.5)", 0.1),
+        ("max(cube_position.x, 3)", 3),
+        ("clip(cube_position.z, 0, 0.5)", 0.5),
+        ("exp(-distance(cube_position, eef_position) / 0.1)", math.exp(-math.hypot(0.2, 0.17) / 0.1)),
+        ("where(cube_position.z > 0.8, 3, sqrt(eef_position.z))", 3),
+        ("where(cube_position.z > 0.9, 3, sqrt(eef_position.z))", 1),
+        ("angle(eef_orientation, cube_orientation)", 0.6),
+        ("angle(eef_orientation, [0, 0, 0, 1])", 0.6),
+        ("angle(eef_orientation, eef_orientation)", 0),
+        ("2 ** 3 * cube_position.x", 0.8),
+    ],
+)
+def test_closed_forms(text: str, expected: float) -> None:
+    assert value(text) == pytest.approx(expected, abs=1e-3 if "angle" in text else 1e-5)
+    states = np.tile(STATE, (3, 2, 1))
+    expression = parse_expression(text, SPEC)
+    assert expression.evaluate(states).shape == (3, 2)
+    by_torch = expression.evaluate(torch.from_numpy(states), torch)
+    np.testing.assert_allclose(by_torch.numpy(), expression.evaluate(states), rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a reward"),
+        ("cube_positon.z > 0.86", r"column 1: the state has no field 'cube_positon'; did you mean 'cube_position'\?"),
+        ("1 + cube_position.q", "column 5: expected one of its elements, found 'q'; known: x, y, z"),
+        ("cube_position[3]", "column 1: expected a place from 0 to 2, found 3"),
+        ("cube_position", "expected one number, found a vector of 3"),
+        ("cube_position > 0.8", "column 1: expected one number, found a vector of 3"),
+        ("distance(cube_position, [1, 2])", "expected vectors of one size, found a vector of 3 and a vector of 2"),
+        ("distanse(cube_position, [1, 2, 3])", "unknown function 'distanse'; did you mean 'distance'"),
+        ("norm(cube_position, 2)", r"column 1: expected norm\(vector\), found 2 arguments"),
+        ("norm", r"'norm' is a function; write norm\(vector\)"),
+        ("max(cube_position.x)", "expected max"),
+        ("clip(cube_position.x, low=0)", "expected clip"),
+        ("cube_position.z == 0.86", "measured numbers are never equal"),
+        ("cube_position.z and 1", "column 1: expected a condition such as 'a < b', found one number"),
+        ("where(1, 2, cube_position.x)", "expected a condition"),
+        ("distance(eef_orientation, cube_orientation)", "orientations cannot be added"),
+        ("angle(eef_position, cube_position)", "expected quaternions"),
+        ("cube_position * eef_position", "expected a number on one side"),
+        ("cube_position + 1", "expected as many numbers on both sides"),
+        ("2 ** cube_position.x", "to the power of a constant"),
+        ("1 / 0 + cube_position.x", "column 1: expected a finite number, found inf"),
+        ("1e999 * cube_position.x", "expected a finite number"),
+        ("9" * 400 + " * cube_position.x", "expected a finite number"),
+        ("1 + 1", "expected at least one field"),
+        ("True", "'True' is not allowed"),
+        ("'text'", "is not allowed"),
+        ("cube_position.x +", "column"),
+        ("cube_position.x)", "column"),
+        ("[1]", "at least two numbers"),
+        ("cube_position.z % 2", "expected \\+ - \\* / or \\*\\*"),
+        ("-" * 60 + "cube_position.x", "at most 50 nested operations"),
+        ("(" * 400 + "1" + ")" * 400, "nested"),
+        ("cube_position.x + 1" + " " * 3 + "+ 1" * LONGEST_TEXT, f"at most {LONGEST_TEXT} characters"),
+        ("\0", "cannot be read|column"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_the_way_out(text: str, message: str) -> None:
+    with pytest.raises(ExpressionError, match=message):
+        parse_expression(text, SPEC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')",
+        "cube_position.__class__",
+        "(lambda: 1)()",
+        "[x for x in cube_position]",
+        "cube_position.x if 1 else 2",
+        "f'{cube_position}'",
+        "(y := cube_position.x)",
+        "abs.__self__",
+        "min(*cube_position)",
+        "norm.__call__(cube_position)",
+        "cube_position[0:2]",
+        "cube_position[cube_position.x]",
+    ],
+)
+def test_python_is_not_spoken_here(text: str) -> None:
+    with pytest.raises(ExpressionError):
+        parse_expression(text, SPEC)
+
+
+def test_nesting_does_not_multiply_the_work() -> None:
+    text = "cube_position"
+    for _ in range(15):
+        text = f"norm({text}) * cube_position"
+    assert len(parse_expression(f"norm({text})", SPEC).steps) < 200
+
+
+def test_what_was_understood_is_said_in_words() -> None:
+    condition = parse_expression("cube_position.z  > 0.86", SPEC)
+    assert condition.meaning == "1 while cube_position.z > 0.86, else 0 (reads cube_position)"
+    number = parse_expression("-distance(cube_position, eef_position)", SPEC)
+    assert number.meaning == "the number -distance(cube_position, eef_position) (reads cube_position, eef_position)"
+
+
+def test_division_by_zero_is_not_hidden() -> None:
+    assert math.isnan(value("min(cube_position.y / cube_position.y, 3)"))
+    assert math.isinf(value("1 / cube_position.y"))
+
+
+NUMBERS = st.recursive(
+    st.one_of(
+        st.floats(-3, 3).map(lambda number: f"({number:.3f})"),
+        st.sampled_from(["cube_position.x", "cube_position.z", "joint_position[3]", "eef_position.y"]),
+    ),
+    lambda inner: st.one_of(
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "<", ">="]), inner).map(lambda t: f"({' '.join(t)})"),
+        st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
+        inner.map(lambda text: f"abs({text})"),
+        inner.map(lambda text: f"-{text}"),
+    ),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=60)
+@given(NUMBERS, st.tuples(*[st.floats(-2, 2)] * 4))
+def test_it_computes_what_python_would(text: str, numbers: tuple[float, ...]) -> None:
+    x, z, joint, y = numbers
+    state = np.zeros(30)
+    state[[23, 25, 3, 17]] = numbers
+    names = {
+        "cube_position": SimpleNamespace(x=x, z=z),
+        "eef_position": SimpleNamespace(y=y),
+        "joint_position": {3: joint},
+    }
+    expected = eval(text, {"abs": abs, "min": min, "max": max}, names)
+    if "position" in text:
+        assert value(text, state) == pytest.approx(float(expected))
+    else:
+        with pytest.raises(ExpressionError, match="at least one field"):
+            value(text, state)
+
+
+@settings(max_examples=60)
+@given(st.text(string.ascii_letters[:6] + "cube_position.xz()[],<>+-*/ 0123'\"\n\\:=@%\0é", max_size=60))
+def test_any_text_is_a_reward_or_an_error(text: str) -> None:
+    try:
+        expression = parse_expression(text, SPEC)
+    except ExpressionError:
+        return
+    assert expression.evaluate(STATE[None]).shape == (1,)

@@ -1,0 +1,109 @@
+"""Written rewards: one occupancy, unchanged, valued by any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from dvf_ros.core.expression import Expression, ExpressionError
+from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.training import train
+from dvf_ros.learning.written_reward import FARTHEST, ExpressionReward
+from tests.learning.small import CONFIG, SPEC, dataset
+
+STATE = np.array([0.1, 0.2, -0.3, 0, 0, 0, 1], np.float32)
+LONGEST = 1 / (1 - CONFIG.training.discount)
+
+
+def written(text: str) -> Expression:
+    return parse_expression(text, SPEC)
+
+
+@pytest.fixture(scope="module")
+def trained() -> DvfAgent:
+    return train(dataset(), CONFIG)[0]
+
+
+@pytest.fixture
+def agent(trained: DvfAgent) -> Iterator[DvfAgent]:
+    trained.configure(CONFIG.decision)
+    yield trained
+    trained.set_reward(None)
+
+
+def value(agent: DvfAgent) -> float:
+    return agent.value(STATE, np.random.default_rng(0))[0]
+
+
+def test_rewards_are_of_states_in_the_units_of_the_spec(agent: DvfAgent) -> None:
+    states = torch.from_numpy(dataset().states[:12].reshape(3, 4, 7).copy())
+    reward = ExpressionReward(written("position.x + 2 * position.z"), agent.encoder)
+    expected = states[..., 0] + 2 * states[..., 2]
+    torch.testing.assert_close(reward.predict(agent.encoder.encode(states)), expected[None], rtol=1e-4, atol=1e-4)
+
+
+def test_a_sure_reward_is_worth_the_sum_of_its_discounts(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def alive(state: torch.Tensor, offset: torch.Tensor, behavior: torch.Tensor, noise: torch.Tensor, steps: int):
+        return torch.cat([state, -torch.ones_like(state[..., :1])], dim=-1)
+
+    monkeypatch.setattr(agent.occupancy, "sample", alive)
+    agent.set_reward(written("norm(position) < 1000000"))
+    assert value(agent) == pytest.approx(LONGEST, rel=1e-5)
+    agent.set_reward(written("norm(position) < 0"))
+    assert value(agent) == 0
+
+
+def test_the_value_is_linear_in_the_reward(agent: DvfAgent) -> None:
+    values = []
+    for text in ("position.x", "position.y", "3 * position.x - position.y"):
+        agent.set_reward(written(text))
+        values.append(value(agent))
+    assert values[2] == pytest.approx(3 * values[0] - values[1], abs=1e-3)
+
+
+def test_opposite_rewards_choose_opposite_candidates(agent: DvfAgent) -> None:
+    decisions = []
+    for text in ("position.x", "-position.x"):
+        agent.set_reward(written(text))
+        decisions.append(agent.decide(STATE, np.random.default_rng(0)))
+    right, left = decisions
+    np.testing.assert_array_equal(right.candidates, left.candidates)
+    np.testing.assert_allclose(right.values, -left.values, rtol=1e-4)
+    assert left.chosen == right.values.argmin() and right.chosen == right.values.argmax()
+    assert (right.disagreement == 0).all()
+
+
+def test_a_change_of_reward_changes_no_weight_and_can_be_taken_back(agent: DvfAgent) -> None:
+    before = {name: tensor.clone() for name, tensor in agent.state_dict().items()}
+    learned = agent.decide(STATE, np.random.default_rng(0))
+    agent.set_reward(written("position.x > 0"))
+    agent.decide(STATE, np.random.default_rng(0))
+    after = agent.state_dict()
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert torch.equal(tensor, after[name]), name
+    agent.set_reward(None)
+    np.testing.assert_array_equal(agent.decide(STATE, np.random.default_rng(0)).scores, learned.scores)
+
+
+def test_a_state_far_from_all_data_earns_no_more_than_the_edge(agent: DvfAgent) -> None:
+    reward = ExpressionReward(written("exp(position.x)"), agent.encoder)
+    edge = torch.full((1, agent.encoder.size), FARTHEST)
+    assert torch.equal(reward.predict(edge * 1000), reward.predict(edge))
+
+
+def test_the_range_on_recorded_states_is_known(agent: DvfAgent) -> None:
+    reward = ExpressionReward(written("position.x > 0"), agent.encoder)
+    assert (reward.low, reward.high) == (0, 1)
+
+
+@pytest.mark.parametrize("text", ["sqrt(-abs(position.x))", "1 / (position.x - position.x)"])
+def test_a_reward_without_a_value_is_refused_and_the_old_one_stays(agent: DvfAgent, text: str) -> None:
+    agent.set_reward(written("position.x"))
+    with pytest.raises(ExpressionError, match="is NaN or Inf on states like the recorded ones"):
+        agent.set_reward(written(text))
+    assert agent.written is not None and agent.written.expression.text == "position.x"
