@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce lint lock clean
+.PHONY: help setup demo test reproduce lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -31,5 +31,8 @@ lint: setup  ## ruff and mypy
 lock: setup  ## newest versions that fit requirements/*.in, with hashes, into requirements/*.txt
 	@scripts/lock
 
+peers: setup  ## LeRobot and d3rlpy, to compare and exchange with, in .venv-lerobot and .venv-d3rlpy
+	@scripts/peers
+
 clean:  ## remove what set-up made
-	rm -rf .venv build install log
+	rm -rf .venv .venv-lerobot .venv-d3rlpy build install log

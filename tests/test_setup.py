@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = sorted(path for path in (ROOT / "requirements").glob("*.txt") if "--hash" in path.read_text())
+PEERS = sorted((ROOT / "requirements" / "peers").glob("*.txt"))
 
 
 @pytest.fixture
@@ -31,9 +32,10 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
 
 def test_the_locks_are_there() -> None:
     assert [path.stem for path in LOCKS] == ["dev", "launch", "ros", "stack", "uv"]
+    assert [path.stem for path in PEERS] == ["d3rlpy", "lerobot"]
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("lock", LOCKS + PEERS, ids=lambda path: path.stem)
 def test_every_locked_package_has_one_version_and_a_hash(lock: Path) -> None:
     text = lock.read_text()
     for entry in re.split(r"\n(?=[a-z])", text.strip()):
@@ -41,7 +43,7 @@ def test_every_locked_package_has_one_version_and_a_hash(lock: Path) -> None:
         assert "--hash=sha256:" in entry, entry[:80]
 
 
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("lock", LOCKS + PEERS, ids=lambda path: path.stem)
 def test_locks_name_no_host(lock: Path) -> None:
     text = lock.read_text()
     assert "://" not in text and "--index" not in text and "--find-links" not in text
