@@ -13,6 +13,7 @@ COMMANDS = {
     "inspect": "what is in a bag, and what about it is odd",
     "spec": "bag -> robot spec, a first draft",
     "convert": "bags -> dataset",
+    "play": "reward-free play in simulation -> dataset",
     "train": "dataset -> checkpoint",
     "evaluate": "checkpoints in simulation, beside each other",
     "reproduce": "all that led to the shipped checkpoint",

@@ -15,7 +15,7 @@ from dvf_ros.learning.encoding import StateEncoder
 class Batches:
     """The frames (F, E) in model space on one device; every draw takes its randomness from the caller.
 
-    Raises DatasetError for a dataset without a chunk of known actions, or without rewards.
+    Raises DatasetError for a dataset without a chunk of known actions. Rewards may be missing altogether.
     """
 
     def __init__(self, dataset: Dataset, encoder: StateEncoder, config: TrainingConfig, device: torch.device) -> None:
@@ -23,10 +23,7 @@ class Batches:
         self.device = device
         self._pairs = PairSampler(dataset, config.discount)
         self.windows = self._on_device(_windows(dataset, config.chunk))  # (W,) frames that a known chunk starts from
-        labelled = np.flatnonzero(dataset.reward_mask)
-        if not len(labelled):
-            raise DatasetError("expected rewards in at least one episode, found none; record them or label frames")
-        self._labelled = self._on_device(labelled)
+        self._labelled = self._on_device(np.flatnonzero(dataset.reward_mask))
         with torch.no_grad():
             self.states = encoder.encode(torch.from_numpy(np.array(dataset.states))).to(device)
         self._actions = self._on_device(np.array(dataset.actions))
@@ -34,7 +31,7 @@ class Batches:
 
     @property
     def labels(self) -> Tensor:
-        """All known rewards (n,)."""
+        """All known rewards (n,); none where nobody labelled anything."""
         return self._rewards[self._labelled]
 
     def pairs(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:

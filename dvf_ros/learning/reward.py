@@ -33,7 +33,10 @@ class RewardEnsemble(nn.Module):
         self.register_buffer("binary", torch.tensor(True))
 
     def fit_range(self, labels: Tensor) -> None:
-        """Take the range of the labels (F,), and whether they are of two values only."""
+        """Take the range of the labels (F,), and whether they are of two values only; without any it is 0 to 0."""
+        if not len(labels):
+            self.upper.zero_()
+            return
         self.lower.copy_(labels.min())
         self.upper.copy_(labels.max())
         self.binary.copy_(((labels == self.lower) | (labels == self.upper)).all())

@@ -29,7 +29,7 @@ def train(dataset: Dataset, config: LearningConfig, progress: Progress | None = 
     """Train an agent; `progress(updates_done, metrics)` is called every LOG_EVERY updates.
 
     Returns the agent with averaged weights, and the metrics of every call. Raises DatasetError for a dataset without
-    known actions or rewards.
+    known actions. Without a reward in it, everything but the reward predictor is trained.
     """
     training = Training(dataset, config)
     history = []
@@ -84,8 +84,10 @@ class Training:
             "occupancy": online.occupancy.loss(*batches.pairs(rng), self._generator),
             "dynamics": online.dynamics.loss(state, online.normalise_action(chunk), after),
             "prior": self._prior_loss(rng),
-            "reward": online.reward.loss(*batches.rewarded(rng, self.config.members, half), self._generator),
         }
+        if len(batches.labels):
+            rewarded = batches.rewarded(rng, self.config.members, half)
+            losses["reward"] = online.reward.loss(*rewarded, self._generator)
         for group in self._optimizer.param_groups:
             group["lr"] = self.config.learning_rate * _schedule(self.updates, self.config.updates)
         self._optimizer.zero_grad(set_to_none=True)

@@ -171,7 +171,7 @@ class LiftBehavior:
     def _turn(self, observation: Observation) -> float:
         """Return the yaw in rad that brings the fingers square to a face of the cube."""
         quarter = 0.5 * np.pi
-        hand, cube = _yaw(observation.eef_orientation), _yaw(observation.objects["cube"][3:])
+        hand, cube = yaw(observation.eef_orientation), yaw(observation.objects["cube"][3:])
         turn = (cube + self._yaw_offset - hand + 0.5 * quarter) % quarter - 0.5 * quarter
         # Between two faces either will do: a hand may prefer the further one.
         if self._quarter_turns * turn < -0.35:
@@ -195,7 +195,7 @@ class LiftBehavior:
         return bool(self._rng.random() < rate * TICK)
 
 
-def _yaw(quaternion: Array) -> float:
+def yaw(quaternion: Array) -> float:
     """Return the heading in rad of the x axis of a rotation (4,) xyzw, about world z."""
     x, y, z, w = quaternion
     return float(np.arctan2(2.0 * (x * y + w * z), 1.0 - 2.0 * (y * y + z * z)))

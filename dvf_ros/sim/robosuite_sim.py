@@ -31,14 +31,21 @@ _FINGER_STEP = 0.2
 
 @dataclass(frozen=True)
 class Task:
-    """A robosuite environment and its objects: our name -> the body's name in the model."""
+    """A robosuite environment and its objects: our name -> the body's name in the model.
+
+    Without a `goal` nothing ever counts as success: the scene is there to be played with.
+    """
 
     environment: str
     objects: dict[str, str]
+    goal: bool = True
 
 
 TASKS = {
     "lift": Task("Lift", {"cube": "cube_main"}),
+    "stack": Task("Stack", {"red_cube": "cubeA_main", "green_cube": "cubeB_main"}),
+    "can": Task("PickPlaceCan", {"can": "Can_main"}),
+    "play": Task("Lift", {"cube": "cube_main"}, goal=False),
 }
 
 
@@ -172,7 +179,7 @@ class RobosuiteSim:
         self._mujoco.mj_kinematics(model, data)
         quaternion = np.empty(4)
         self._mujoco.mju_mat2Quat(quaternion, data.site_xmat[self._site])
-        success = bool(self._env._check_success())
+        success = self.task.goal and bool(self._env._check_success())
         return Observation(
             joint_names=JOINT_NAMES,
             joint_position=data.qpos[self._qpos],

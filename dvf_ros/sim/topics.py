@@ -32,25 +32,43 @@ def plain_messages(observation: Observation) -> dict[str, SimpleNamespace]:
     return messages
 
 
+def command_messages(command: Command) -> dict[str, SimpleNamespace]:
+    """The messages of the action topics: `cmd_twist` and `gripper_command`."""
+    twist = SimpleNamespace(linear=_vector(command.linear), angular=_vector(command.angular))
+    return {
+        "cmd_twist": SimpleNamespace(twist=twist),
+        "gripper_command": SimpleNamespace(name=["gripper"], position=[command.gripper_width]),
+    }
+
+
 class SpecView:
-    """Sees a simulation through a spec: observations as values per topic, action vectors as commands."""
+    """Sees a simulation through a spec: observations as values or states, commands as actions and back."""
 
     def __init__(self, spec: RobotSpec) -> None:
         self._spec = spec
         self._selectors = [FieldSelector(source) for source in spec.state]
+        self._action_selectors = [FieldSelector(source) for source in spec.action]
 
     def values(self, observation: Observation) -> Mapping[str, np.ndarray]:
         """Topic -> selected values (size of the source,); raises KeyError for a topic the simulation has not."""
         messages = plain_messages(observation)
         return {item.source.topic: item.select(messages[item.source.topic]) for item in self._selectors}
 
+    def state(self, observation: Observation) -> np.ndarray:
+        """The state (D,) float32 that the spec makes of an observation."""
+        return np.concatenate(list(self.values(observation).values())).astype(np.float32)
+
+    def action(self, command: Command) -> np.ndarray:
+        """The action (A,) float32 that the spec makes of a command: the inverse of `command`."""
+        messages = command_messages(command)
+        return np.concatenate(
+            [item.select(messages[item.source.topic]) for item in self._action_selectors], dtype=np.float32
+        )
+
     def command(self, action: np.ndarray) -> Command:
         """The command that an action (A,) of the spec is; NaN (nothing to say) leaves the gripper open."""
-        twist = SimpleNamespace(linear=_vector(np.zeros(3)), angular=_vector(np.zeros(3)))
-        topics = {
-            "cmd_twist": SimpleNamespace(twist=twist),
-            "gripper_command": SimpleNamespace(name=[], position=[0.08]),
-        }
+        topics = command_messages(Command())
+        twist = topics["cmd_twist"].twist
         start = 0
         for source in self._spec.action:
             values = action[start : start + source.size]

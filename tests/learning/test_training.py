@@ -100,9 +100,18 @@ def test_data_that_cannot_do_is_refused_with_the_way_out() -> None:
     mute = Dataset.from_episodes(SPEC, [replace(episode(0, "a"), action_mask=np.zeros(20, bool))])
     with pytest.raises(DatasetError, match=r"4 known actions in a row.*lower 'chunk'"):
         Training(mute, CONFIG)
+
+
+def test_without_a_label_all_but_the_reward_is_trained_and_states_are_worth_nothing() -> None:
     unpaid = Dataset.from_episodes(SPEC, [replace(episode(0, "a"), reward_mask=np.zeros(20, bool))])
-    with pytest.raises(DatasetError, match="expected rewards"):
-        Training(unpaid, CONFIG)
+    before = Training(unpaid, CONFIG).agent
+    agent, history = train(unpaid, CONFIG)
+    assert {"occupancy/loss", "dynamics/loss", "prior/loss"} <= history[-1].keys()
+    assert "reward/loss" not in history[-1]
+    for name, value in agent.named_parameters():
+        assert torch.equal(value, before.state_dict()[name]) == name.startswith("reward."), name
+    value, error = agent.value(unpaid.states[0], np.random.default_rng(0))
+    assert value == error == 0.0
 
 
 def test_members_of_the_dynamics_agree_on_their_data_and_not_far_from_it() -> None:
