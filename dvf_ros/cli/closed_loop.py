@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,19 +15,30 @@ from dvf_ros.sim.topics import SpecView
 
 @dataclass(frozen=True)
 class EpisodeOutcome:
-    """How an episode went: success at any time, at the last step, and the states (n, D) that were decided in."""
+    """How an episode went: success at any time, at the last step, and the states (n, D) that were decided in.
+
+    successes (T,) says it for every step.
+    """
 
     seed: int
     ever: bool
     last: bool
     states: np.ndarray
+    successes: np.ndarray
 
 
 def run_episode(
-    agent: DvfAgent, sim: RobosuiteSim, seed: int, steps: int, agent_seed: int | None = None, first_stamp: int = 0
+    agent: DvfAgent,
+    sim: RobosuiteSim,
+    seed: int,
+    steps: int,
+    agent_seed: int | None = None,
+    first_stamp: int = 0,
+    done: Callable[[np.ndarray], bool] | None = None,
 ) -> EpisodeOutcome:
     """One episode in lockstep: every state is answered before the simulation goes on.
 
+    `done` says of a state (D,) whether it is a success; without it the simulation's task says so.
     `agent_seed` (by default the simulation's `seed`) and the stamp of the first state (ns) are all that a decision's
     randomness depends on: with those of a run through ROS topics, this gives the same commands.
     """
@@ -45,5 +57,5 @@ def run_episode(
             rng = np.random.default_rng([seed if agent_seed is None else agent_seed, stamp])
             answer = brain.accept(agent.decide(answer.state, rng), answer)
         observation = sim.step(view.command(answer.action))
-        successes.append(observation.success)
-    return EpisodeOutcome(seed, any(successes), successes[-1], np.stack(states))
+        successes.append(done(view.state(observation)) if done else observation.success)
+    return EpisodeOutcome(seed, any(successes), successes[-1], np.stack(states), np.array(successes))

@@ -93,11 +93,11 @@ class DvfAgent(nn.Module):
         clock.append(perf_counter())
         ends = self.dynamics.predict(start.expand(len(chunks), -1), chunks)  # (K, N, E)
         clock.append(perf_counter())
-        estimate = self._evaluate(ends, rng)
+        estimate = self.evaluate(ends, rng)
         scores = estimate.value - self.decision.pessimism * estimate.disagreement
         chosen = int(scores.argmax())
         clock.append(perf_counter())
-        fresh = self._evaluate(ends[:, chosen : chosen + 1], rng)
+        fresh = self.evaluate(ends[:, chosen : chosen + 1], rng)
         futures = self.encoder.decode(fresh.futures[0, :, :-1])
         actions = (chunks * self.action_scale + self.action_mean).clamp(self.action_lower, self.action_upper)
         clock.append(perf_counter())
@@ -122,7 +122,7 @@ class DvfAgent(nn.Module):
     @torch.inference_mode()
     def value(self, state: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
         """The value of a state (D,) as a discounted return, and its standard error of sampling."""
-        estimate = self._evaluate(self._encode(state).unsqueeze(0), rng)
+        estimate = self.evaluate(self._encode(state).unsqueeze(0), rng)
         return float(estimate.value[0]), float(estimate.standard_error[0])
 
     def normalise_action(self, action: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ class DvfAgent(nn.Module):
         lower, upper = self.normalise_action(self.action_lower), self.normalise_action(self.action_upper)
         return chunks.clamp(lower, upper)
 
-    def _evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
+    def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""
         count = self.decision.futures
         member = torch.arange(count, device=self.device) % len(states)

@@ -59,8 +59,9 @@ class PlayBehavior:
         self._noise = keep * self._noise + np.sqrt(1.0 - keep**2) * NOISE * self._rng.standard_normal(6)
         velocity, yaw_rate, closed = next(self._motions)
         velocity = np.clip(velocity + self._noise[:3], -0.5, 0.5)
-        turn = np.clip(self._righting() + [0.0, 0.0, yaw_rate] + self._noise[3:], -2.0, 2.0)
-        return Command(velocity, turn, 0.0 if closed else MAX_GRIPPER_WIDTH)
+        turn = self._righting() + self._noise[3:]
+        turn[2] += yaw_rate
+        return Command(velocity, np.clip(turn, -2.0, 2.0), 0.0 if closed else MAX_GRIPPER_WIDTH)
 
     def _righting(self) -> Array:
         """Return the angular velocity (3,) rad/s, about x and y, that brings the hand's axis back to straight down."""
@@ -149,7 +150,7 @@ class PlayBehavior:
         yield from self._rise(False)
 
     def _rise(self, closed: bool) -> Iterator[Motion]:
-        above = self._hand + [0.0, 0.0, self._rng.uniform(0.03, 0.1)]
+        above = self._hand + np.array([0.0, 0.0, self._rng.uniform(0.03, 0.1)])
         yield from self._move(lambda: above, closed)
 
     def _stay(self, closed: bool) -> Iterator[Motion]:

@@ -173,6 +173,35 @@ def test_observations_own_their_arrays(sim: RobosuiteSim) -> None:
         np.testing.assert_array_equal(now, then)
 
 
+def put(sim: RobosuiteSim, body: str, place: list[float]) -> Observation:
+    """The present state with a free body moved to a place (3,) m."""
+    address = sim._model.jnt_qposadr[sim._model.body_jntadr[sim._model.body(body).id]]
+    sim._data.qpos[address : address + 3] = place
+    sim._data.qvel[:] = 0.0
+    for _ in range(10):
+        seen = sim.step(Command())
+    return seen
+
+
+def test_a_cube_on_the_other_is_a_stack_and_beside_it_is_none() -> None:
+    sim = RobosuiteSim("stack")
+    seen = sim.reset(3)
+    assert set(seen.objects) == {"red_cube", "green_cube"} and not seen.success
+    below = seen.objects["green_cube"][:3]
+    assert put(sim, "cubeA_main", [*below[:2], below[2] + 0.046]).success
+    assert not put(sim, "cubeA_main", [below[0] + 0.1, below[1], below[2]]).success
+    assert digest(random_episode(sim, 7)) == digest(random_episode(RobosuiteSim("stack"), 7))
+
+
+def test_the_can_counts_in_its_own_quarter_of_the_other_bin_only() -> None:
+    sim = RobosuiteSim("can")
+    seen = sim.reset(3)
+    assert set(seen.objects) == {"can"} and not seen.success and seen.objects["can"][1] < 0
+    assert put(sim, "Can_main", [0.2, 0.4, 0.86]).success
+    assert not put(sim, "Can_main", [0.0, 0.16, 0.86]).success
+    assert digest(random_episode(sim, 7)) == digest(random_episode(RobosuiteSim("can"), 7))
+
+
 def test_unknown_tasks_and_rates_are_named() -> None:
     with pytest.raises(ValueError, match="lift"):
         RobosuiteSim("lfit")

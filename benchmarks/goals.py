@@ -1,0 +1,49 @@
+"""Five tasks for a hand that has only ever played: a reward that somebody wrote, and what counts as done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dvf_ros.core.expression import Expression
+from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.core.spec import RobotSpec
+
+HOLD = 10
+"""Steps (half a second) in a row that a goal has to be kept for; a cube that flies past is no success."""
+
+NEAR = 0.05
+"""m, how close to a place counts as there."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Both texts are expressions over the fields of `config/panda_play.yaml`: m, world frame."""
+
+    name: str
+    reward: str
+    done: str
+
+    def expressions(self, spec: RobotSpec) -> tuple[Expression, Expression]:
+        """The reward, and the condition for being done."""
+        return parse_expression(self.reward, spec), parse_expression(self.done, spec)
+
+
+def _place(name: str, field: str, place: tuple[float, float, float]) -> Goal:
+    distance = f"distance({field}, {list(place)})"
+    return Goal(name, f"exp(-{distance} / {NEAR})", f"{distance} < {NEAR}")
+
+
+GOALS = (
+    _place("cube to the left", "cube_position", (0.05, 0.15, 0.822)),
+    _place("cube to the right", "cube_position", (-0.1, -0.13, 0.822)),
+    _place("gripper to a place", "eef_position", (0.1, -0.12, 0.98)),
+    Goal("cube high", "clip((cube_position.z - 0.822) / 0.2, 0, 1)", "cube_position.z > 0.99"),
+    _place("cube held over a spot", "cube_position", (0.06, -0.12, 0.95)),
+)
+
+
+def kept(successes: np.ndarray) -> bool:
+    """Whether successes (T,) hold for HOLD steps in a row."""
+    return bool((np.convolve(successes, np.ones(HOLD), "valid") == HOLD).any())
