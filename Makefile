@@ -9,7 +9,7 @@ ARGS ?=
 SOURCED = . ./env.sh &&
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 20
 	@echo "TASK=lift EPISODES=10 go to demo; ARGS='…' is passed on to demo, test and reproduce"
 
 setup:  ## environment in .venv, package in install/
@@ -24,6 +24,9 @@ test: setup  ## every test, the fast ones first; ARGS='-k name' for some
 
 reproduce: setup  ## all that led to the shipped checkpoint: collect, convert, train, evaluate
 	@$(SOURCED) exec dvf reproduce $(ARGS)
+
+bench-zero-shot: setup  ## five rewards written by hand on one agent that only ever saw play; QUICK=1 for a short form
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_play $(ARGS)
 
 lint: setup  ## ruff and mypy
 	@$(SOURCED) ruff check . && ruff format --check . && mypy

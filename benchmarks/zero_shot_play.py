@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -129,7 +130,8 @@ def main(args: ZeroShot) -> int:
         "goals": {goal.name: {"reward": goal.reward, "done": goal.done} for goal in GOALS},
     }
     bars = _bars(success) if args.bars else []
-    return 0 if write_results(args.result, success | about, bars, list(seeds)) else 1
+    command = shlex.join(["python", "-m", "benchmarks.zero_shot_play", *sys.argv[1:]])
+    return 0 if write_results(args.result, success | about, bars, list(seeds), command) else 1
 
 
 def _regress(folder: Path, checkpoint: Path, updates: int) -> None:
