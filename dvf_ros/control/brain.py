@@ -100,6 +100,10 @@ class Brain:
         self._chunk, self._position = decision.chunk, 0
         return self._next_action(request.stamp, self._sample)
 
+    def decide_anew(self) -> None:
+        """Drop the chunk, which serves a purpose that is no more: the next tick asks for a decision."""
+        self._chunk = None
+
     def late(self, request: Request) -> Command:
         """No decision came in time: go on with the last chunk if it reaches that far, else stop."""
         self.counters.deadline_misses += 1

@@ -28,4 +28,5 @@ class Decision:
     value: float  # value of the chosen candidate
     value_error: float  # its standard error
     discount: float  # the γ of all values
+    ends: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # (N, D) predicted states after the chunks
     timings: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds

@@ -74,6 +74,18 @@ class DvfAgent(nn.Module):
         self.written = None if expression is None else ExpressionReward(expression, self.encoder)
 
     @property
+    def reward_name(self) -> str:
+        """The expression in use, or `learned`."""
+        return self.written.expression.text if self.written else "learned"
+
+    @property
+    def reward_summary(self) -> str:
+        """For people: what the reward in use is like."""
+        if self.written is None:
+            return f"the learned reward, from {float(self.reward.lower):.3g} to {float(self.reward.upper):.3g}"
+        return f"from {self.written.low:.3g} to {self.written.high:.3g} on states like the recorded ones"
+
+    @property
     def coverage(self) -> float:
         """The share of the value's weight, 1 - γ^H, that lies within the horizon of the data."""
         return float(1.0 - self.training_config.discount**self.horizon)
@@ -99,6 +111,7 @@ class DvfAgent(nn.Module):
         clock.append(perf_counter())
         fresh = self.evaluate(ends[:, chosen : chosen + 1], rng)
         futures = self.encoder.decode(fresh.futures[0, :, :-1])
+        mean_ends = self.encoder.decode(ends.mean(dim=0))
         actions = (chunks * self.action_scale + self.action_mean).clamp(self.action_lower, self.action_upper)
         clock.append(perf_counter())
         stages = zip(("propose", "predict", "evaluate", "report"), np.diff(clock), strict=True)
@@ -116,14 +129,20 @@ class DvfAgent(nn.Module):
             value=float(fresh.value[0]),
             value_error=float(fresh.standard_error[0]),
             discount=self.training_config.discount,
+            ends=mean_ends.cpu().numpy(),
             timings={stage: float(seconds) for stage, seconds in stages},
         )
 
     @torch.inference_mode()
     def value(self, state: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
         """The value of a state (D,) as a discounted return, and its standard error of sampling."""
-        estimate = self.evaluate(self._encode(state).unsqueeze(0), rng)
+        estimate = self.estimate(state, rng)
         return float(estimate.value[0]), float(estimate.standard_error[0])
+
+    @torch.inference_mode()
+    def estimate(self, state: np.ndarray, rng: np.random.Generator) -> ValueEstimate:
+        """The value of a state (D,) with its errors and the futures behind it, N = 1."""
+        return self.evaluate(self._encode(state).unsqueeze(0), rng)
 
     def normalise_action(self, action: Tensor) -> Tensor:
         """Actions (..., A) in the spec's units -> as the prior and the dynamics see them."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -18,11 +19,14 @@ from std_srvs.srv import SetBool
 from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.core.alignment import TickGrid
 from dvf_ros.core.decision import Decision
+from dvf_ros.core.expression import Expression
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.inference import InferenceWorker
+from dvf_ros.nodes.live_parameters import follow_changes
+from dvf_ros.nodes.reward_requests import RewardRequests
 from dvf_ros.nodes.robot_spec import load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
@@ -47,6 +51,7 @@ class Controller(LifecycleNode):
         self._last_command = Command(-1, np.zeros(0))
         self._brain: Brain | None = None
         self.create_service(SetBool, "~/pause", self._on_pause)
+        follow_changes(self, self._check_changes, self._take_changes)
         steady_updater(self, "controller").add("control loop", self._diagnose)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -95,7 +100,8 @@ class Controller(LifecycleNode):
         wanted = self.parameters
         spec = load_spec(wanted.spec)
         agent = load_checkpoint(wanted.checkpoint, spec)
-        agent.configure(wanted.decision(agent.decision))
+        self._stored = agent.decision
+        agent.configure(wanted.decision(self._stored))
         self._spec = spec
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
@@ -103,9 +109,10 @@ class Controller(LifecycleNode):
         self._brain.paused = self._paused
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
         self._commands = CommandTopics(self, spec)
-        self._report = ControllerReport(self, spec, checkpoint=wanted.checkpoint)
         self._worker = InferenceWorker(self._warm_up, self._decide, self._deliver)
         self._states = StateTopics(self, spec, self._observe)
+        self._report = ControllerReport(self, spec, wanted.checkpoint, agent.reward_name, self._states.frames)
+        self._rewards = RewardRequests(self, spec, self._states, wanted.goal_object, self._set_reward)
         # Deadlines are kept on a steady clock: nobody sets that one.
         self._deadline = self.create_timer(
             wanted.deadline / spec.rate, self._on_deadline, clock=self._steady, autostart=False
@@ -143,6 +150,7 @@ class Controller(LifecycleNode):
             if timer is not None:
                 self.destroy_timer(timer)
         self._worker.close()
+        self._rewards.destroy()
         self._states.destroy()
         self._commands.destroy()
         self._report.destroy()
@@ -188,6 +196,9 @@ class Controller(LifecycleNode):
             self._agent.decide(self._spec.neutral_state, np.random.default_rng(0))
 
     def _decide(self, request: Request) -> Decision:
+        # On this thread, so that no decision ever sees half of a change.
+        if (wanted := self.parameters.decision(self._stored)) != self._agent.decision:
+            self._agent.configure(wanted)
         # Seeded by the tick, not by a running count: the same input gives the same command after any history.
         rng = np.random.default_rng([self.parameters.seed, request.stamp])
         return self._agent.decide(request.state, rng)
@@ -203,7 +214,7 @@ class Controller(LifecycleNode):
                 self._publish(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
                 return
             self._publish(self._brain.accept(outcome, request))
-        self._report.publish_decision(request.stamp, outcome)
+        self._report.publish_decision(request, outcome)
 
     def _on_deadline(self) -> None:
         with self._lock:
@@ -226,6 +237,27 @@ class Controller(LifecycleNode):
         response.success = True
         response.message = "paused until resumed by data: false" if request.data else "resumed"
         return response
+
+    def _check_changes(self, changes: dict[str, Any]) -> None:
+        if self._brain is not None:
+            self.parameters.changed(changes).decision(self._stored)
+
+    def _take_changes(self, changes: dict[str, Any]) -> None:
+        self.parameters = self.parameters.changed(changes)
+
+    def _set_reward(self, expression: Expression | None) -> str:
+        """Decide by this reward from now on; returns what it is like."""
+        assert self._brain is not None
+        with self._lock:
+            self._agent.set_reward(expression)
+            self._report.reward = self._agent.reward_name
+            self._brain.decide_anew()
+            if self._pending is not None:
+                # An equal request, but another: what is being decided by the old reward will not be taken for it.
+                self._pending = replace(self._pending)
+                self._worker.submit(self._pending)
+        self._publish_status()
+        return self._agent.reward_summary
 
     def _drop_pending(self) -> None:
         self._pending = None
@@ -254,6 +286,7 @@ class Controller(LifecycleNode):
         if self._brain is None:
             status.summary(DiagnosticStatus.OK, "not configured")
             return status
+        status.add("refused goal", self._rewards.refused_goal)
         return self._report.diagnose(status, self._brain)
 
     def _publish_status(self) -> None:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from rclpy.node import Node
 
-from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec
 
 if TYPE_CHECKING:
     from dvf_ros.learning.config import DecisionConfig, Device
+
+
+MOST_FUTURES = 65_536
+"""Of one decision, all candidates together: more would not fit a robot's memory, nor any period."""
+
+CHANGEABLE = ("candidates", "futures", "score")
 
 
 @dataclass(frozen=True)
@@ -29,10 +36,16 @@ class ControllerParameters:
     candidates: int
     futures: int
     score: bool
+    goal_object: str
 
     @classmethod
     def declare(cls, node: Node) -> ControllerParameters:
-        """Declare all parameters on the node; raises ValueError for one that is not allowed."""
+        """Declare all parameters on the node; raises ValueError naming all that are not allowed."""
+        with told_together():
+            return cls._declare(node)
+
+    @classmethod
+    def _declare(cls, node: Node) -> ControllerParameters:
         return cls(
             spec=declare_spec(node),
             checkpoint=declare(node, "checkpoint", "", "Trained agent (the .yaml beside its .safetensors)"),
@@ -73,20 +86,55 @@ class ControllerParameters:
                 high=100,
             ),
             candidates=declare(
-                node, "candidates", 0, "Candidate chunks per decision; 0: as the checkpoint says", low=0, high=4096
+                node,
+                "candidates",
+                0,
+                "Candidate chunks per decision; 0: as the checkpoint says",
+                low=0,
+                high=4096,
+                read_only=False,
             ),
             futures=declare(
-                node, "futures", 0, "Sampled futures per candidate; 0: as the checkpoint says", low=0, high=4096
+                node,
+                "futures",
+                0,
+                "Sampled futures per candidate, even; 0: as the checkpoint says",
+                low=0,
+                high=4096,
+                read_only=False,
             ),
-            score=declare(node, "score", True, "false: act on one sample of the behavior prior, without any value"),
+            goal_object=declare(
+                node,
+                "goal_object",
+                "",
+                "Position in the state that ~/goal moves; empty: an object's, else the robot's own",
+            ),
+            score=declare(
+                node,
+                "score",
+                True,
+                "false: act on one sample of the behavior prior, without any value",
+                read_only=False,
+            ),
         )
 
+    def changed(self, changes: Mapping[str, Any]) -> ControllerParameters:
+        """The same with those of `changes` that may change while the node runs."""
+        return replace(self, **{name: value for name, value in changes.items() if name in CHANGEABLE})
+
     def decision(self, stored: DecisionConfig) -> DecisionConfig:
-        """The checkpoint's run-time settings with what was set here in their place."""
-        return replace(
+        """The checkpoint's run-time settings with what was set here in their place.
+
+        Raises ValueError for settings that do not go together.
+        """
+        wanted = replace(
             stored,
             device=cast("Device", self.device),
             candidates=self.candidates or stored.candidates,
             futures=self.futures or stored.futures,
             use_value=self.score,
         )
+        count = wanted.candidates * wanted.futures
+        if count > MOST_FUTURES:
+            raise ValueError(f"candidates x futures: expected at most {MOST_FUTURES}, found {count}; lower one of them")
+        return wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -11,11 +12,13 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
-from dvf_ros.control.brain import Brain, Command, Counters
+from dvf_ros.control.brain import Brain, Command, Counters, Request
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
+from dvf_ros.nodes.markers import DecisionMarkers
 
 LATENCIES = 10_000
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -24,8 +27,9 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 class ControllerReport:
     """Publishers of the controller's `~/` topics and the figures they show."""
 
-    def __init__(self, node: Node, spec: RobotSpec, checkpoint: str) -> None:
+    def __init__(self, node: Node, spec: RobotSpec, checkpoint: str, reward: str, frames: Mapping[str, str]) -> None:
         self.stop_reason = "no tick yet"
+        self.reward = reward
         self._node = node
         self._spec = spec
         self._checkpoint = checkpoint
@@ -34,10 +38,12 @@ class ControllerReport:
         self._scores = node.create_publisher(ActionScores, "~/scores", 1)
         self._futures = node.create_publisher(FutureStates, "~/futures", 1)
         self._value = node.create_publisher(ValueEstimate, "~/value", 1)
+        self._markers = node.create_publisher(MarkerArray, "~/markers", 1)
+        self._pictures = DecisionMarkers(spec, frames)
 
     def destroy(self) -> None:
         """Take the publishers down."""
-        for publisher in (self._status, self._scores, self._futures, self._value):
+        for publisher in (self._status, self._scores, self._futures, self._value, self._markers):
             self._node.destroy_publisher(publisher)
 
     def decided(self, seconds: float) -> None:
@@ -65,12 +71,15 @@ class ControllerReport:
                 latency_p99_ms=p99,
                 latency_max_ms=worst,
                 checkpoint=self._checkpoint,
+                reward=self.reward,
             )
         )
 
-    def publish_decision(self, stamp: int, decision: Decision) -> None:
-        """Publish scores, futures and value of a decision to whoever listens."""
-        header = self._header(stamp)
+    def publish_decision(self, request: Request, decision: Decision) -> None:
+        """Publish scores, futures, value and markers of a decision to whoever listens."""
+        header = self._header(request.stamp)
+        if self._markers.get_subscription_count():
+            self._markers.publish(self._pictures.draw(header, request.state, decision))
         if self._scores.get_subscription_count():
             _, horizon, action_size = decision.candidates.shape
             self._scores.publish(
@@ -117,6 +126,7 @@ class ControllerReport:
             status.summary(DiagnosticStatus.OK, "running")
         for name, value in zip(("p50", "p95", "p99", "max"), self._latency_ms(), strict=True):
             status.add(f"tick latency {name} (ms)", f"{value:.2f}")
+        status.add("reward", self.reward)
         status.add("input age (s)", f"{brain.input_age:.3f}")
         for name, count in vars(brain.counters).items():
             status.add(name.replace("_", " "), str(count))

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
+
+_problems: ContextVar[list[str] | None] = ContextVar("problems", default=None)
+
+
+@contextmanager
+def told_together() -> Iterator[None]:
+    """Declare within it all parameters, whatever is wrong with some: at its end one ValueError names every problem."""
+    problems: list[str] = []
+    token = _problems.set(problems)
+    try:
+        yield
+    finally:
+        _problems.reset(token)
+    if problems:
+        raise ValueError("; ".join(problems))
 
 
 def declare(
@@ -23,7 +41,7 @@ def declare(
     """Declare a parameter and return its value.
 
     Raises ValueError naming the parameter, what is allowed and what was given, where a text is none of `options`;
-    ranges are enforced by rclpy.
+    ranges are enforced by rclpy. Within `told_together` it raises nothing.
     """
     allowed = f"one of: {', '.join(options)}" if options else ""
     descriptor = ParameterDescriptor(description=description, read_only=read_only, additional_constraints=allowed)
@@ -32,7 +50,14 @@ def declare(
             descriptor.floating_point_range = [FloatingPointRange(from_value=float(low), to_value=float(high))]
         else:
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
-    value = node.declare_parameter(name, default, descriptor).value
-    if options and value not in options:
-        raise ValueError(f"parameter '{name}': expected {allowed}; found '{value}'")
+    try:
+        value = node.declare_parameter(name, default, descriptor).value
+        if options and value not in options:
+            raise ValueError(f"parameter '{name}': expected {allowed}; found '{value}'")
+    except (ValueError, InvalidParameterTypeException, InvalidParameterValueException) as error:
+        problems = _problems.get()
+        if problems is None:
+            raise
+        problems.append(str(error))
+        return default
     return value

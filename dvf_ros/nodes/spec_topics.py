@@ -21,11 +21,13 @@ COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=R
 class StateTopics:
     """Subscriptions to all state topics of a spec; each message's fields go to `observe(topic, stamp, values)`.
 
-    A message that does not hold what the spec says is logged (throttled), counted and dropped.
+    A message that does not hold what the spec says is logged (throttled), counted and dropped. `frames` are the
+    frame_ids that the topics last had.
     """
 
     def __init__(self, node: Node, spec: RobotSpec, observe: Callable[[str, int, np.ndarray], None]) -> None:
         self.refused = 0
+        self.frames: dict[str, str] = {}
         self._node = node
         self._observe = observe
         self._subscriptions = [
@@ -49,6 +51,8 @@ class StateTopics:
                 self.refused += 1
                 self._node.get_logger().error(f"message dropped: {error}", throttle_duration_sec=1.0)
                 return
+            if hasattr(message, "header"):
+                self.frames[source.topic] = message.header.frame_id
             self._observe(source.topic, stamp, values)
 
         return receive

@@ -38,6 +38,7 @@ def test_a_decision_has_the_stated_shapes_and_is_finite(agent: DvfAgent) -> None
         assert getattr(decision, name).shape == (6,)
         assert np.isfinite(getattr(decision, name)).all()
     assert decision.futures.shape == (8, 7)
+    assert decision.ends.shape == (6, 7)
     assert decision.offsets.shape == decision.rewards.shape == (8,)
     np.testing.assert_allclose(np.linalg.norm(decision.futures[:, 3:7], axis=1), 1.0, atol=1e-5)
 

@@ -66,7 +66,8 @@ def ros(tmp_path: Path) -> Iterator[tuple[Processes, Observer]]:
 class Base:
     """Publishes a base's odometry and IMU at 50 Hz, and can say something else."""
 
-    def __init__(self, observer: Observer) -> None:
+    def __init__(self, observer: Observer, frame: str = "") -> None:
+        self.frame = frame
         self.imu_runs = self.odom_runs = True
         self.x = 0.0
         self._node = observer.node
@@ -78,6 +79,7 @@ class Base:
         stamp = self._node.get_clock().now().to_msg()
         odom, imu = Odometry(), Imu()
         odom.header.stamp = imu.header.stamp = stamp
+        odom.header.frame_id = self.frame
         odom.pose.pose.orientation.w = 1.0
         odom.pose.pose.position.x = self.x
         if self.odom_runs:

@@ -1,0 +1,59 @@
+"""A place as a goal: which field of the state is to be brought there, and the reward that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from dvf_ros.core.parsing import nearest
+from dvf_ros.core.spec import RobotSpec
+
+REACH = 0.1
+"""m. The reward falls to 1/e at this distance: it tells near from very near, and still leads from half a metre away."""
+
+
+class GoalError(ValueError):
+    """A goal that cannot be meant; says what was expected and found."""
+
+
+def positions(spec: RobotSpec) -> tuple[str, ...]:
+    """Names of the state's fields that are places: vectors in metres."""
+    fields = [item for source in spec.state for item in source.fields]
+    return tuple(item.name for item in fields if item.kind == "vector" and item.unit == "m")
+
+
+def goal_field(spec: RobotSpec, wanted: str) -> str:
+    """The position field that goals are for: `wanted`, or by itself (empty) an object's, or else the end effector's.
+
+    Raises GoalError where there is no such field.
+    """
+    known = positions(spec)
+    if wanted and wanted not in known:
+        raise GoalError(f"expected a position in the state (a vector in m), found '{wanted}'; {nearest(wanted, known)}")
+    if not known:
+        raise GoalError("the state has no position (a vector in m), so nothing can be brought anywhere")
+    own = spec.workspace.position if spec.workspace else ""
+    return wanted or next((name for name in known if name != own), known[0])
+
+
+def topic_of(spec: RobotSpec, name: str) -> str:
+    """The topic that reports a state field."""
+    return next(source.topic for source in spec.state for item in source.fields if item.name == name)
+
+
+def goal_reward(spec: RobotSpec, field: str, place: Sequence[float]) -> str:
+    """The expression that rewards the field's nearness to `place` (x, y, z in m).
+
+    Raises GoalError for a place that is not finite, or outside of the spec's workspace.
+    """
+    point = np.asarray(place, np.float64)
+    if not np.isfinite(point).all():
+        raise GoalError(f"expected finite numbers, found {point.tolist()}")
+    box = spec.workspace
+    if box and not ((point >= box.lower) & (point <= box.upper)).all():
+        raise GoalError(
+            f"expected a place in the workspace, {list(box.lower)} to {list(box.upper)} m, found {point.tolist()}"
+        )
+    numbers = ", ".join(f"{number:.4g}" for number in point)
+    return f"exp(-distance({field}, [{numbers}]) / {REACH})"
