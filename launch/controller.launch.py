@@ -1,7 +1,8 @@
 """Start the controller on a robot, or, with `sim:=true`, on the simulation that stands in for one."""
 
-from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, LogInfo, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
 from launch_ros.actions import LifecycleNode, Node, PushROSNamespace
@@ -50,6 +51,9 @@ ARGUMENTS = [
     DeclareLaunchArgument("seed", default_value="5000", description="Simulation: seed of the first episode"),
     DeclareLaunchArgument("record", default_value="false", description="Record the run as a bag"),
     DeclareLaunchArgument("output", default_value="results/bags", description="Folder of the bags"),
+    DeclareLaunchArgument(
+        "rviz", default_value="false", choices=["true", "false"], description="Show it in RViz, if rviz2 is installed"
+    ),
     DeclareLaunchArgument("result", default_value="results/demo.json", description="Where the episodes' figures go"),
 ]
 
@@ -60,6 +64,18 @@ def gated_topics(context: LaunchContext) -> list[tuple[str, str]]:
         return []
     spec = RobotSpec.load(LaunchConfiguration("spec").perform(context))
     return [(source.topic, input_topic(source.topic)) for source in spec.action]
+
+
+def rviz(context: LaunchContext) -> list[Action]:
+    """RViz, where it was asked for and is there: a robot's own computer often has none."""
+    if LaunchConfiguration("rviz").perform(context) == "false":
+        return []
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError:
+        return [LogInfo(msg="rviz:=true, but the package rviz2 is not installed; going on without")]
+    config = PathJoinSubstitution([SHARE, "config", "controller.rviz"])
+    return [Node(package="rviz2", executable="rviz2", arguments=["-d", config], output="log")]
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -142,6 +158,13 @@ def generate_launch_description() -> LaunchDescription:
         ],
         **NODE,
     )
-    robot = [sim_bridge, recorder, command_gate, OpaqueFunction(function=controller), episode_runner]
+    robot = [
+        sim_bridge,
+        recorder,
+        command_gate,
+        OpaqueFunction(function=controller),
+        episode_runner,
+        OpaqueFunction(function=rviz),
+    ]
     group = GroupAction([PushROSNamespace(LaunchConfiguration("namespace")), *robot])
     return LaunchDescription([*ARGUMENTS, group, end_with(episode_runner, "the episodes")])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import traceback
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +28,7 @@ from dvf_ros.nodes.reward_requests import RewardRequests
 from dvf_ros.nodes.robot_spec import load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
+from dvf_ros.nodes.transitions import logged
 
 if TYPE_CHECKING:
     from dvf_ros.learning.agent import DvfAgent
@@ -56,23 +55,23 @@ class Controller(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the model, open the topics."""
-        return self._transition(self._configure)
+        return logged(self, self._configure)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start ticking."""
-        return self._transition(self._activate)
+        return logged(self, self._activate)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Send a stop and fall silent."""
-        return self._transition(self._deactivate)
+        return logged(self, self._deactivate)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Give back model, thread and topics."""
-        return self._transition(self._cleanup)
+        return logged(self, self._cleanup)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop, then give back everything."""
-        return self._transition(self.close)
+        return logged(self, self.close)
 
     def close(self) -> None:
         """Stop the robot if active and release what was configured."""
@@ -80,18 +79,6 @@ class Controller(LifecycleNode):
             self._deactivate()
         if self._brain is not None:
             self._cleanup()
-
-    def _transition(self, work: Callable[[], None]) -> TransitionCallbackReturn:
-        # rclpy swallows what a transition raises; without this nobody would learn why it failed.
-        try:
-            work()
-        except (ValueError, OSError) as error:
-            self.get_logger().error(f"{error}")
-            return TransitionCallbackReturn.FAILURE
-        except Exception:
-            self.get_logger().fatal(f"transition failed:\n{traceback.format_exc()}")
-            return TransitionCallbackReturn.ERROR
-        return TransitionCallbackReturn.SUCCESS
 
     def _configure(self) -> None:
         # torch takes seconds to import: a node that is only asked for its parameters should not pay for it.

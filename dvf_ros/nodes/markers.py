@@ -16,7 +16,7 @@ from dvf_ros.core.spec import RobotSpec
 LIFETIME = 0.5
 """s that a picture stays if no new one comes."""
 
-FUTURE_SIZE, CANDIDATE_WIDTH, CHOSEN_WIDTH = 0.012, 0.002, 0.008
+FUTURE_SIZE, CANDIDATE_WIDTH, CHOSEN_WIDTH, BONE_WIDTH, JOINT_SIZE = 0.012, 0.002, 0.008, 0.04, 0.08
 """m."""
 
 WORST, BEST = np.array([0.27, 0.0, 0.33]), np.array([0.99, 0.91, 0.14])
@@ -57,6 +57,16 @@ class DecisionMarkers:
                 chosen.colors = [ColorRGBA(r=1.0, g=0.3, b=0.1, a=1.0)] * 2
                 markers += [candidates, chosen]
         return MarkerArray(markers=markers)
+
+
+def arm_markers(header: Header, links: np.ndarray) -> MarkerArray:
+    """An arm as bones between its joints, from the places (L, 3) of its links."""
+    bones = _marker(header, "arm/bones", Marker.LINE_STRIP, BONE_WIDTH)
+    joints = _marker(header, "arm/joints", Marker.SPHERE_LIST, JOINT_SIZE)
+    for marker in (bones, joints):
+        marker.points = _points(links)
+        marker.color = ColorRGBA(r=0.8, g=0.8, b=0.85, a=1.0)
+    return MarkerArray(markers=[bones, joints])
 
 
 def _marker(header: Header, name: str, kind: int, size: float) -> Marker:

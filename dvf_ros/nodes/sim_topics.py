@@ -12,11 +12,13 @@ from rclpy.time import Time
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
 
 from dvf_ros.core.parsing import ConfigError, nearest
 from dvf_ros.core.selection import FieldSelector, SelectionError, check_paths, write_fields
 from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.msg import Outcome
+from dvf_ros.nodes.markers import arm_markers
 from dvf_ros.nodes.message_types import fields_of, message_class
 from dvf_ros.nodes.sim_commands import COMMANDS, CommandReader
 
@@ -35,6 +37,7 @@ class SimTopics:
         types |= {object_topic(name): PoseStamped for name in objects} | {"outcome": Outcome}
         check_spec(spec, {topic: _type_name(kind) for topic, kind in types.items()})
         self._publishers = {topic: node.create_publisher(kind, topic, DEPTH) for topic, kind in types.items()}
+        self._arm = node.create_publisher(MarkerArray, "~/arm", 1)
         # Time is one for all robots of a simulation, so its topic is absolute, as every node expects it.
         self._clock = node.create_publisher(Clock, "/clock", DEPTH) if clock else None
 
@@ -44,6 +47,8 @@ class SimTopics:
         for topic, message in self.messages(Header(stamp=time, frame_id=self._spec.frame), observation).items():
             if arrived or topic != "outcome":
                 self._publishers[topic].publish(message)
+        if self._arm.get_subscription_count():
+            self._arm.publish(arm_markers(Header(stamp=time, frame_id=self._spec.frame), observation.links))
         if self._clock:
             self._clock.publish(Clock(clock=time))
 

@@ -34,6 +34,7 @@ class Observation:
     that the commands move; z points out of the hand, x along the fingers' motion.
     objects: name -> (7,), position and orientation.
     reward: the task's sparse success, 1.0 or 0.0. terminated: always False, the caller ends episodes.
+    links: (L, 3), places of the arm's links from the base to the grip site, for pictures.
     """
 
     joint_names: tuple[str, ...]
@@ -45,6 +46,7 @@ class Observation:
     reward: float
     success: bool
     terminated: bool = False
+    links: Array = field(default_factory=lambda: np.zeros((0, 3)))
 
     @property
     def gripper_width(self) -> float:

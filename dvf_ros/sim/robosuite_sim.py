@@ -25,6 +25,7 @@ _FINGER_JOINTS = tuple(f"gripper0_right_finger_joint{i}" for i in (1, 2))
 _ARM_ACTUATORS = tuple(f"robot0_torq_j{i}" for i in range(1, 8))
 _FINGER_ACTUATORS = tuple(f"gripper0_right_gripper_finger_joint{i}" for i in (1, 2))
 _GRIP_SITE = "gripper0_right_grip_site"
+_LINKS = tuple(f"robot0_link{number}" for number in range(8))
 _FINGER_STEP = 0.2
 """Share of half the finger's travel that the hand's target moves in one step, as robosuite's PandaGripper."""
 
@@ -118,6 +119,7 @@ class RobosuiteSim:
             (finger_high - finger_low) / 2,
         )
         self._site = model.site(_GRIP_SITE).id
+        self._links = [model.body(name).id for name in _LINKS]
         self._bodies = {name: model.body(body).id for name, body in self.task.objects.items()}
         self._controller = OperationalSpaceController(model, self._data, self._site, self._dofs[:7])
 
@@ -192,6 +194,7 @@ class RobosuiteSim:
             },
             reward=float(success),
             success=success,
+            links=np.vstack([data.xpos[self._links], data.site_xpos[self._site]]),
         )
 
 

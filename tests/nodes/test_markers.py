@@ -9,7 +9,7 @@ from visualization_msgs.msg import Marker
 
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.nodes.markers import BEST, WORST, DecisionMarkers
+from dvf_ros.nodes.markers import BEST, WORST, DecisionMarkers, arm_markers
 
 SPEC = RobotSpec.load("config/panda_lift.yaml")
 HEADER = Header(stamp=Time(sec=7), frame_id="world")
@@ -74,3 +74,9 @@ def test_equal_scores_and_a_decision_without_predicted_ends_are_drawn_too() -> N
     drawn = DecisionMarkers(SPEC, {}).draw(HEADER, np.zeros(30), flat)
     assert {marker.ns for marker in drawn.markers} == {"eef_position/futures", "cube_position/futures"}
     assert all(np.isfinite(rgb(marker.colors)).all() for marker in drawn.markers)
+
+
+def test_an_arm_is_drawn_through_its_links() -> None:
+    links = np.arange(9.0).reshape(3, 3)
+    for marker in arm_markers(HEADER, links).markers:
+        np.testing.assert_array_equal(xyz(marker.points), links)

@@ -13,6 +13,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rosgraph_msgs.msg import Clock
 from std_srvs.srv import SetBool, Trigger
+from visualization_msgs.msg import MarkerArray
 
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
@@ -159,6 +160,22 @@ def test_paused_it_takes_single_steps_only(bridge: Bridge) -> None:
     assert arm.newest(after=stamp) == stamp + PERIOD, "one step, and the command waits"
     assert observer.call(SetBool, "sim_bridge/pause", SetBool.Request(data=False)).success
     assert arm.step(stamp + PERIOD) == stamp + 2 * PERIOD
+
+
+@pytest.mark.ros
+def test_the_arm_is_drawn_from_its_base_to_its_fingers(bridge: Bridge) -> None:
+    _, observer, arm = bridge
+    pictures = observer.collect(MarkerArray, "sim_bridge/arm")
+    stamp = reset(bridge, seed=3)
+
+    def drawn() -> list[tuple[float, float, float]]:
+        points = next((p.markers[0].points for p in list(pictures) if stamp_of(p.markers[0]) == stamp), [])
+        return [(point.x, point.y, point.z) for point in points]
+
+    places = np.array(wait_for(drawn, "a picture of the arm"))
+    assert places.shape == (9, 3)
+    np.testing.assert_array_equal(places[-1], arm.state(stamp)[18:21], "the last place is the end effector's")
+    assert (np.linalg.norm(np.diff(places, axis=0), axis=1) < 0.5).all(), "no bone of a Panda is longer"
 
 
 @pytest.mark.ros
