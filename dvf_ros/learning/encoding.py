@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 import torch
@@ -57,15 +57,20 @@ class StateEncoder(nn.Module):
         """Model space (..., E) of raw states (..., D); raises ValueError for a quaternion of length zero."""
         return (self._expand(states) - self.mean) / self.scale
 
-    def decode(self, encoded: Tensor) -> Tensor:
-        """Raw states (..., D) of model-space states (..., E); quaternions are of unit length, w >= 0."""
+    def decode(self, encoded: Tensor, fields: Container[str] | None = None) -> Tensor:
+        """Raw states (..., D) of model-space states (..., E); quaternions are of unit length, w >= 0.
+
+        `fields`, where given, are the only ones that anybody asks for: the others are NaN, which costs nothing.
+        """
         features = encoded * self.scale + self.mean
         parts = []
         start = 0
         for piece in self.layout:
             stop = start + (ROTATION_SIZE if _is_rotation(piece) else piece.stop - piece.start)
             part = features[..., start:stop]
-            if _is_rotation(piece):
+            if fields is not None and piece.name not in fields:
+                part = part.new_full((*part.shape[:-1], piece.stop - piece.start), torch.nan)
+            elif _is_rotation(piece):
                 wxyz = matrix_to_quaternion(rotation_6d_to_matrix(part))
                 wxyz = torch.where(wxyz[..., :1] < 0, -wxyz, wxyz)
                 part = wxyz[..., [1, 2, 3, 0]]

@@ -36,5 +36,5 @@ class ExpressionReward:
 
     def predict(self, state: Tensor) -> Tensor:
         """Rewards (1, ...) of states (..., E): one member, since nobody disagrees about what was written."""
-        states = self._encoder.decode(state.clamp(-FARTHEST, FARTHEST))
+        states = self._encoder.decode(state.clamp(-FARTHEST, FARTHEST), self.expression.fields)
         return self.expression.evaluate(states, torch).unsqueeze(0)

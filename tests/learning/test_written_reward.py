@@ -46,6 +46,21 @@ def test_rewards_are_of_states_in_the_units_of_the_spec(agent: DvfAgent) -> None
     torch.testing.assert_close(reward.predict(agent.encoder.encode(states)), expected[None], rtol=1e-4, atol=1e-4)
 
 
+def test_only_the_fields_that_are_read_are_decoded(agent: DvfAgent) -> None:
+    encoded = agent.encoder.encode(torch.from_numpy(STATE))
+    part = agent.encoder.decode(encoded, ("position",))
+    torch.testing.assert_close(part[:3], torch.from_numpy(STATE[:3]))
+    assert part.shape == (7,) and part[3:].isnan().all()
+    turned = ExpressionReward(written("angle(orientation, [0, 0, 0, 1])"), agent.encoder)
+    assert float(turned.predict(encoded)) == pytest.approx(0, abs=2e-3)
+
+
+def test_an_agent_without_a_learned_reward_says_so(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert agent.reward_summary == "the learned reward, from 0 to 1"
+    monkeypatch.setattr(agent.reward, "upper", torch.zeros(()))
+    assert agent.reward_summary == "the agent has learned no reward: every state counts 0"
+
+
 def test_a_sure_reward_is_worth_the_sum_of_its_discounts(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     def alive(state: torch.Tensor, offset: torch.Tensor, behavior: torch.Tensor, noise: torch.Tensor, steps: int):
         return torch.cat([state, -torch.ones_like(state[..., :1])], dim=-1)
