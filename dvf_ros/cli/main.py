@@ -14,6 +14,8 @@ COMMANDS = {
     "spec": "bag -> robot spec, a first draft",
     "convert": "bags -> dataset",
     "play": "reward-free play in simulation -> dataset",
+    "import": "LeRobot or robomimic data -> dataset",
+    "export": "dataset -> LeRobot, robomimic or bags for Foxglove",
     "train": "dataset -> checkpoint",
     "evaluate": "checkpoints in simulation, beside each other",
     "reproduce": "all that led to the shipped checkpoint",

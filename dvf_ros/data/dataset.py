@@ -129,7 +129,7 @@ class Dataset:
             name: np.concatenate([np.asarray(getattr(episode, name), dtype) for episode in episodes])
             for name, dtype in ARRAYS.items()
         }
-        return cls(spec=spec, **arrays, **_columns([_row(episode) for episode in episodes]))
+        return cls(spec=spec, **arrays, **_columns([about_episode(episode) for episode in episodes]))
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -153,6 +153,21 @@ class Dataset:
         """The frames of one episode, as a slice."""
         start = int(self.episode_start[episode])
         return slice(start, start + int(self.episode_length[episode]))
+
+    def episode(self, index: int) -> Episode:
+        """One episode; its arrays are views, not copies."""
+        frames = self.frames_of(index)
+        success = float(self.success[index])
+        return Episode(
+            **{name: getattr(self, name)[frames] for name in ARRAYS},
+            behavior=self.behavior_names[self.behavior[index]],
+            success=None if np.isnan(success) else bool(success),
+            terminated=bool(self.terminated[index]),
+            truncated=bool(self.truncated[index]),
+            source=self.source[index],
+            source_digest=self.source_digest[index],
+            quality=self.quality[index],
+        )
 
 
 class DatasetWriter:
@@ -181,7 +196,13 @@ class DatasetWriter:
                     f"episode of '{episode.source}': expected {name} of {self._shapes[name]}, found {array.shape[1:]}"
                 )
             self._files[name].write(array.tobytes())
-        self._rows.append(_row(episode))
+        self._rows.append(about_episode(episode))
+
+    def abandon(self) -> None:
+        """Leave no dataset behind."""
+        for name, file in self._files.items():
+            file.close()
+            (self.folder / f"{name}.part").unlink(missing_ok=True)
 
     def close(self) -> None:
         """Finish the folder; raises DatasetError (and leaves no dataset) if no episode was appended."""
@@ -189,8 +210,7 @@ class DatasetWriter:
             file.close()
         parts = {name: self.folder / f"{name}.part" for name in ARRAYS}
         if not self._rows:
-            for part in parts.values():
-                part.unlink()
+            self.abandon()
             raise DatasetError(f"'{self.folder}': no episode could be used, so there is no dataset")
         total = sum(row["length"] for row in self._rows)
         for name, dtype in ARRAYS.items():
@@ -206,7 +226,8 @@ class DatasetWriter:
         pq.write_table(table, self.folder / "episodes.parquet")
 
 
-def _row(episode: Episode) -> dict:
+def about_episode(episode: Episode) -> dict:
+    """All that a table of episodes says about one: its length and what is no array."""
     return {
         "length": len(episode.states),
         "behavior": episode.behavior,

@@ -1,0 +1,49 @@
+"""`dvf import`: another project's data becomes a dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import h5py
+import tyro
+from rich.console import Console
+
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.exchange import ExchangeError, new_folder, write_imported
+from dvf_ros.data.lerobot_import import read_lerobot
+from dvf_ros.data.robomimic_import import read_robomimic
+
+
+@dataclass(frozen=True)
+class Import:
+    """Make a dataset of a LeRobotDataset v3.0 (folder) or a robomimic file (HDF5); which one is seen from the source.
+
+    The data needs no ROS behind it: without a spec one is drafted from its names, good for training.
+    """
+
+    source: Annotated[Path, tyro.conf.Positional]
+    """Folder with meta/info.json, or HDF5 file."""
+    dataset: Annotated[Path, tyro.conf.Positional]
+    """New dataset folder."""
+    spec: Path | None = None
+    """Robot spec; by default the one that `dvf export` left in the source, or a draft."""
+
+
+def main(args: Import) -> int:
+    """Import, and say what came; returns the exit status."""
+    spec = RobotSpec.load(args.spec) if args.spec else None
+    if (args.source / "meta" / "info.json").exists():
+        spec, episodes = read_lerobot(args.source, spec)
+    elif args.source.is_file() and h5py.is_hdf5(args.source):
+        spec, episodes = read_robomimic(args.source, spec)
+    else:
+        raise ExchangeError(
+            f"'{args.source}': expected a LeRobotDataset (a folder with meta/info.json) or a robomimic HDF5 file; bags"
+            " are for: dvf convert"
+        )
+    count, frames = write_imported(new_folder(args.dataset), spec, episodes)
+    numbers = f"{spec.state_size} state and {spec.action_size} action numbers at {spec.rate:g} Hz"
+    Console().print(f"{count} episodes, {frames} frames, {numbers}: '{args.dataset}'")
+    return 0

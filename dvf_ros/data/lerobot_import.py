@@ -1,0 +1,167 @@
+"""Read a LeRobotDataset v3.0 with pyarrow alone: this package's own without loss, others' as far as they say.
+
+Other people's data holds no masks: every action is taken as known but an episode's last, whose next state is not
+there (its reward neither). `next.done` does not tell a true end from a time-out, so their episodes count as cut off.
+The behavior is the episode's task; cameras are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.dataset import Episode
+from dvf_ros.data.exchange import ExchangeError, about_from, check_names, check_rate, draft_spec, masked_episode
+
+STATES = ("observation.state", "observation.environment_state")
+ABOUT = ("behavior", "success", "terminated", "truncated", "source", "source_digest", "quality")
+OURS = {"action_mask": "action_mask", "reward_mask": "reward_mask", "stamp": "stamps"}
+BATCH = 1 << 14
+
+
+def read_lerobot(folder: str | Path, spec: RobotSpec | None = None) -> tuple[RobotSpec, Iterator[Episode]]:
+    """The spec and the episodes of a LeRobotDataset, one in memory at a time.
+
+    `spec`: None takes the one that `dvf export` left there, or drafts one. Raises ExchangeError for another version,
+    missing features, or a spec whose numbers or rate are not the data's.
+    """
+    folder = Path(folder)
+    info = _info(folder)
+    features = {name: about for name, about in info["features"].items() if about["dtype"] not in ("video", "image")}
+    if STATES[0] not in features:
+        raise ExchangeError(f"'{folder}': expected the feature '{STATES[0]}', found {', '.join(features) or 'none'}")
+    state = {name: _names(features[name]) for name in STATES if name in features}
+    action = {"action": _names(features["action"])} if "action" in features else {}
+    own = folder / "meta" / "spec.yaml"
+    if spec is None and own.exists():
+        spec = RobotSpec.load(own)
+    spec = spec or draft_spec(info.get("robot_type") or "robot", float(info["fps"]), state, action)
+    check_rate(f"'{folder}'", float(info["fps"]), spec)
+    check_names(
+        f"'{folder}', {' and '.join(state)}", [name for names in state.values() for name in names], spec.state_names
+    )
+    if action:
+        check_names(f"'{folder}', action", action["action"], spec.action_names)
+    return spec, _episodes(folder, features, list(state), spec)
+
+
+def _info(folder: Path) -> dict[str, Any]:
+    path = folder / "meta" / "info.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        version, _ = str(info["codebase_version"]), (info["features"], info["fps"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExchangeError(f"'{folder}' is no LeRobotDataset: {path} cannot be used ({error})") from error
+    if not version.startswith("v3."):
+        raise ExchangeError(
+            f"'{folder}': expected LeRobotDataset v3.0, found {version}; LeRobot's convert_dataset_v21_to_v30 brings it"
+            " up to date"
+        )
+    return info
+
+
+def _names(feature: dict[str, Any]) -> list[str]:
+    """A name for each number of a feature; LeRobot has them as a list, or a list in a mapping, or not at all."""
+    size = int(np.prod(feature["shape"]))
+    names = feature.get("names")
+    if isinstance(names, dict):
+        names = next(iter(names.values()), None)
+    return [str(name) for name in names] if isinstance(names, list) and len(names) == size else [""] * size
+
+
+def _episodes(folder: Path, features: dict, states: list[str], spec: RobotSpec) -> Iterator[Episode]:
+    about = _about(folder)
+    wanted = [name for name in (*states, "action", "next.reward", "next.success", *OURS) if name in features]
+    for index, columns in _by_episode(folder, wanted):
+        if index not in about:
+            raise ExchangeError(f"'{folder}': episode {index} is in data/ and not in meta/episodes")
+        label = about[index]
+        success = bool(columns["next.success"].any()) if "next.success" in columns else None
+        yield masked_episode(
+            spec,
+            np.concatenate([columns[name].reshape(len(columns[name]), -1) for name in states], axis=1),
+            columns["action"].reshape(len(columns["action"]), -1) if "action" in columns else None,
+            columns.get("next.reward"),
+            {ours: columns[theirs] for theirs, ours in OURS.items() if theirs in columns},
+            label if "terminated" in label else label | {"success": success},
+        )
+
+
+def _about(folder: Path) -> dict[int, dict[str, Any]]:
+    """An Episode's arguments by episode, as far as meta/episodes has them."""
+    found: dict[int, dict[str, Any]] = {}
+    for path in sorted((folder / "meta" / "episodes").glob("*/*.parquet")):
+        have = pq.read_schema(path).names
+        own = [name for name in ABOUT if name in have]
+        rows = pq.read_table(path, columns=["episode_index", "length", "tasks", *own]).to_pylist()
+        for row in rows:
+            index = row["episode_index"]
+            if len(own) == len(ABOUT):
+                found[index] = about_from({name: row[name] for name in ABOUT})
+            else:
+                found[index] = {"behavior": " | ".join(row["tasks"]), "source": f"{folder.name}/{index}"}
+    return found
+
+
+def _by_episode(folder: Path, wanted: list[str]) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """(episode, its columns) in order; raises ExchangeError where frames are missing or out of order."""
+    held: list[dict[str, np.ndarray]] = []
+    current = -1
+    columns = list(dict.fromkeys(["episode_index", "frame_index", *wanted]))
+    for batch in _batches(folder, columns):
+        index = batch["episode_index"]
+        cuts = [0, *(np.flatnonzero(np.diff(index)) + 1).tolist(), len(index)]
+        for start, stop in pairwise(cuts):
+            if index[start] != current:
+                if held:
+                    yield current, _joined(folder, current, held)
+                if index[start] <= current:
+                    raise ExchangeError(f"'{folder}': episode {index[start]} comes after episode {current}")
+                current, held = int(index[start]), []
+            held.append({name: values[start:stop] for name, values in batch.items()})
+    if not held:
+        raise ExchangeError(f"'{folder}': data/ holds no frames")
+    yield current, _joined(folder, current, held)
+
+
+def _joined(folder: Path, index: int, parts: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if not np.array_equal(whole["frame_index"], np.arange(len(whole["frame_index"]))):
+        raise ExchangeError(f"'{folder}': the frames of episode {index} are not 0, 1, 2, …")
+    return whole
+
+
+def _batches(folder: Path, columns: list[str]) -> Iterator[dict[str, np.ndarray]]:
+    for path in sorted((folder / "data").glob("*/*.parquet")):
+        try:
+            with pq.ParquetFile(path) as file:
+                missing = [name for name in columns if name not in file.schema_arrow.names]
+                if missing:
+                    raise ExchangeError(f"'{path}': expected the columns {missing}, found {file.schema_arrow.names}")
+                for batch in file.iter_batches(BATCH, columns=columns):
+                    yield {name: _numbers(path, name, batch.column(name)) for name in columns}
+        except (pa.ArrowException, OSError) as error:
+            raise ExchangeError(f"'{path}' cannot be read: {error}") from error
+
+
+def _numbers(path: Path, name: str, column: pa.Array) -> np.ndarray:
+    """(n,), or (n, size) for lists; raises ExchangeError where lists differ in length or a value is missing."""
+    flat = column
+    while pa.types.is_list(flat.type) or pa.types.is_fixed_size_list(flat.type):
+        flat = flat.flatten()
+    if column.null_count or flat.null_count:
+        raise ExchangeError(f"'{path}': '{name}' has rows without a value")
+    numbers = flat.to_numpy(zero_copy_only=False)
+    if flat is column or not len(column):
+        return numbers
+    if len(numbers) % len(column):
+        raise ExchangeError(f"'{path}': the lists of '{name}' differ in length")
+    return numbers.reshape(len(column), -1)

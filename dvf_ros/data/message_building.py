@@ -1,0 +1,146 @@
+"""Messages built from numbers, by the rosbags library's type descriptions: the way back from selection."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from rosbags.interfaces import Nodetype
+
+from dvf_ros.core.selection import FieldSelector, steps_of, write_fields
+from dvf_ros.core.spec import Source
+from dvf_ros.data.definitions import Definitions, message_of
+from dvf_ros.data.exchange import ExchangeError
+
+# msg/Outcome.msg, for an installation without ROS; a test holds the two together.
+OUTCOME = "dvf_ros/msg/Outcome"
+OUTCOME_TEXT = """std_msgs/Header header
+float64 reward
+bool success
+bool terminated
+bool truncated
+"""
+
+
+def export_definitions(given: Mapping[str, str]) -> Definitions:
+    """Definitions to write bags with: Jazzy's common ones, this package's Outcome and `given` (text by type)."""
+    return Definitions([], {OUTCOME: OUTCOME_TEXT} | dict(given))
+
+
+class MessageBuilder:
+    """Builds one source's messages from its numbers; what the spec does not name stays at the message's default."""
+
+    def __init__(self, source: Source, definitions: Definitions) -> None:
+        self.source = source
+        self._store = definitions.store(source.type)
+        self._selector = FieldSelector(source)
+        self._joints = list(dict.fromkeys(joint for item in source.fields for joint in item.joints))
+
+    @property
+    def definition(self) -> str:
+        """The .msg text with all it depends on, as a bag embeds it."""
+        return self._store.generate_msgdef(self.source.type, ros_version=2)[0]
+
+    @property
+    def type_hash(self) -> str:
+        """RIHS01 hash of the type."""
+        return str(self._store.hash_rihs01(self.source.type))
+
+    def build(self, values: np.ndarray, stamp: int, frame: str = "") -> bytes:
+        """Serialize a message of `values` (size,), its header (where it has one) at `stamp` (ns) in `frame`.
+
+        Raises ExchangeError where the type cannot hold the numbers, so that they would not be read back as they are.
+        """
+        message = self._blank(self.source.type)
+        if hasattr(message, "header"):
+            message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+            message.header.frame_id = frame
+        start = 0
+        for item in self.source.fields:
+            part = values[start : start + item.size]
+            start += item.size
+            if item.kind == "joints":
+                self._write_joints(message, item.path, dict(zip(item.joints, part, strict=True)))
+                continue
+            self._reach(message, steps_of(item.path))
+            write_fields(dataclasses.replace(self.source, fields=(item,)), part, message)
+        try:
+            self._coerce(message, self.source.type)
+            found = self._selector.select(message).astype(np.float32)
+        except (ValueError, OverflowError) as error:
+            raise self._error(values, str(error)) from error
+        if not np.array_equal(found, np.asarray(values, np.float32), equal_nan=True):
+            raise self._error(values, f"they would be read back as {found.tolist()}")
+        return bytes(self._store.serialize_cdr(message, self.source.type))
+
+    def _error(self, values: np.ndarray, why: str) -> ExchangeError:
+        unknown = "; NaN stands for a number that is not known" if np.isnan(values).any() else ""
+        numbers = np.asarray(values).tolist()
+        return ExchangeError(f"topic '{self.source.topic}': {self.source.type} cannot hold {numbers}: {why}{unknown}")
+
+    def _write_joints(self, message: Any, path: str, part: Mapping[str, float]) -> None:
+        """One of the arrays beside name[], which holds every joint that any field names; NaN where nothing is known."""
+        message.name = list(self._joints)
+        *parents, last = steps_of(path)
+        target = message
+        for step in parents:
+            target = target[step] if isinstance(step, int) else getattr(target, step)
+        held = list(getattr(target, str(last))) or [np.nan] * len(self._joints)
+        setattr(target, str(last), [part.get(joint, old) for joint, old in zip(self._joints, held, strict=True)])
+
+    def _blank(self, kind: str) -> Any:
+        values = {name: self._default(field) for name, field in self._store.fielddefs[kind][1]}
+        if kind == "geometry_msgs/msg/Quaternion":
+            values["w"] = 1.0  # the default that its .msg file gives
+        return self._store.types[kind](**values)
+
+    def _default(self, field: Any) -> Any:
+        node, about = field
+        if node == Nodetype.NAME:
+            return self._blank(str(about))
+        if node == Nodetype.ARRAY:
+            return [self._default(about[0]) for _ in range(about[1])]
+        if node == Nodetype.SEQUENCE:
+            return []
+        return "" if about[0] in ("string", "wstring") else 0
+
+    def _reach(self, message: Any, steps: tuple[str | int, ...]) -> None:
+        """Lengthen the sequences that a path indexes."""
+        kind = self.source.type
+        for step, after in zip(steps, (*steps[1:], ""), strict=True):
+            if isinstance(step, int):
+                continue
+            field = dict(self._store.fielddefs[kind][1])[step]
+            value = getattr(message, step)
+            if isinstance(after, int):
+                value = [*value, *(self._default(field[1][0]) for _ in range(after + 1 - len(value)))]
+                setattr(message, step, value)
+                value = value[after]
+            message, kind = value, message_of(field)
+
+    def _coerce(self, message: Any, kind: str) -> None:
+        """Give every value the type that serialization asks for."""
+        for name, field in self._store.fielddefs[kind][1]:
+            setattr(message, name, self._coerced(getattr(message, name), field))
+
+    def _coerced(self, value: Any, field: Any) -> Any:
+        node, about = field
+        if node == Nodetype.NAME:
+            self._coerce(value, str(about))
+            return value
+        if node == Nodetype.BASE:
+            return value if about[0] in ("string", "wstring") else _number(value, about[0])
+        inner = about[0]
+        values = [self._coerced(each, inner) for each in value]
+        if inner[0] == Nodetype.BASE and inner[1][0] not in ("string", "wstring"):
+            return np.array(values, "uint8" if inner[1][0] in ("byte", "char", "octet") else inner[1][0])
+        return values
+
+
+def _number(value: float, kind: str) -> float | int | bool:
+    if kind.startswith("float"):
+        return float(value)
+    whole = round(value)  # raises ValueError for NaN
+    return bool(whole) if kind == "bool" else whole
