@@ -15,7 +15,7 @@ from dvf_ros.core.parsing import nearest
 from dvf_ros.core.results import write_results
 from dvf_ros.data.bag_reader import BagError, read_custom
 from dvf_ros.nodes.episodes import EpisodeError, EpisodeServices, OutcomeCounter, Script
-from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.scripted_driver import ScriptedDriver
@@ -41,17 +41,23 @@ class Collector(Node):
 
     def __init__(self) -> None:
         super().__init__("collector")
-        self._spec = load_spec(declare_spec(self))
-        output = declare(self, "output", "bags", "Folder of the bags, the same as the recorder's")
-        count = declare(self, "episodes", 400, "Episodes in all, those already recorded included", low=1, high=99_999)
-        self._steps = declare(self, "steps", 120, "Steps of an episode", low=1, high=100_000)
-        seed = declare(self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1)
-        behaviors = declare(self, "behaviors", sorted(BEHAVIORS), "Behaviors, taken in turn; one may stand twice")
-        self._every = declare(self, "report_every", 20, "Episodes between two lines of progress", low=1, high=10_000)
-        self._stall = declare(
-            self, "stall_timeout", 20.0, "s without a step after which to give up", low=1.0, high=600.0
-        )
-        self._result = declare(self, "result", "results/collect.json", "File for the figures; empty: none")
+        with told_together():
+            spec = declare_spec(self)
+            output = declare(self, "output", "bags", "Folder of the bags, the same as the recorder's")
+            count = declare(
+                self, "episodes", 400, "Episodes in all, those already recorded included", low=1, high=99_999
+            )
+            self._steps = declare(self, "steps", 120, "Steps of an episode", low=1, high=100_000)
+            seed = declare(self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1)
+            behaviors = declare(self, "behaviors", sorted(BEHAVIORS), "Behaviors, taken in turn; one may stand twice")
+            self._every = declare(
+                self, "report_every", 20, "Episodes between two lines of progress", low=1, high=10_000
+            )
+            self._stall = declare(
+                self, "stall_timeout", 20.0, "s without a step after which to give up", low=1.0, high=600.0
+            )
+            self._result = declare(self, "result", "results/collect.json", "File for the figures; empty: none")
+        self._spec = load_spec(spec)
         for name in behaviors:
             if name not in BEHAVIORS:
                 raise ValueError(f"parameter 'behaviors': unknown behavior '{name}'; {nearest(name, BEHAVIORS)}")

@@ -19,7 +19,7 @@ from dvf_ros.core.selection import FieldSelector, SelectionError
 from dvf_ros.core.spec import Source
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.message_types import message_class
-from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import COMMAND_QOS, CommandTopic
@@ -37,23 +37,25 @@ class CommandGate(Node):
 
     def __init__(self) -> None:
         super().__init__("command_gate")
-        spec = load_spec(declare_spec(self))
-        deadline = declare(
-            self,
-            "deadline",
-            0.15,
-            "s without a fresh command after which a topic is stopped; above 0.18 the robot stops later than in 0.2 s",
-            low=0.02,
-            high=10.0,
-        )
-        self._speed = declare(
-            self,
-            "speed",
-            1.0,
-            "Simulation only: its seconds in one second; a robot's is 1. Slower ones get a longer deadline",
-            low=0.05,
-            high=20.0,
-        )
+        with told_together():
+            path = declare_spec(self)
+            deadline = declare(
+                self,
+                "deadline",
+                0.15,
+                "s without a fresh command after which a topic is stopped; above 0.18 that is later than in 0.2 s",
+                low=0.02,
+                high=10.0,
+            )
+            self._speed = declare(
+                self,
+                "speed",
+                1.0,
+                "Simulation only: its seconds in one second; a robot's is 1. Slower ones get a longer deadline",
+                low=0.05,
+                high=20.0,
+            )
+        spec = load_spec(path)
         self._frame = spec.frame
         # The gate counts in the robot's seconds; a fast simulation does not make this machine faster.
         robot_deadline = deadline * max(1.0, self._speed)

@@ -12,7 +12,7 @@ from rclpy.task import Future
 from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.episodes import EpisodeError, EpisodeResult, EpisodeServices, OutcomeCounter, Script
-from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 
@@ -33,27 +33,31 @@ class EpisodeRunner(Node):
 
     def __init__(self) -> None:
         super().__init__("episode_runner")
-        self._spec = load_spec(declare_spec(self))
-        self._count = declare(self, "episodes", 10, "Episodes to run", low=1, high=100_000)
-        self._steps = declare(self, "steps", 120, "Steps of an episode", low=1, high=100_000)
-        self._seed = declare(
-            self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1
-        )
-        self._record = declare(self, "record", False, "Have the recorder write one bag of the whole run")
-        self._behavior = declare(self, "behavior", "controller", "Label of who acts, for the bag")
-        self._stall = declare(
-            self, "stall_timeout", 20.0, "s without a step after which to give up", low=1.0, high=600.0
-        )
-        self._start_timeout = declare(
-            self,
-            "start_timeout",
-            60.0,
-            "s for simulation, recorder and an active controller to be there",
-            low=1.0,
-            high=600.0,
-        )
-        self._bar = declare(self, "success_bar", 0.9, "Share of successes below which the run fails", low=0.0, high=1.0)
-        self._result = declare(self, "result", "results/demo.json", "File for the figures; empty: none")
+        with told_together():
+            spec = declare_spec(self)
+            self._count = declare(self, "episodes", 10, "Episodes to run", low=1, high=100_000)
+            self._steps = declare(self, "steps", 120, "Steps of an episode", low=1, high=100_000)
+            self._seed = declare(
+                self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1
+            )
+            self._record = declare(self, "record", False, "Have the recorder write one bag of the whole run")
+            self._behavior = declare(self, "behavior", "controller", "Label of who acts, for the bag")
+            self._stall = declare(
+                self, "stall_timeout", 20.0, "s without a step after which to give up", low=1.0, high=600.0
+            )
+            self._start_timeout = declare(
+                self,
+                "start_timeout",
+                60.0,
+                "s for simulation, recorder and an active controller to be there",
+                low=1.0,
+                high=600.0,
+            )
+            self._bar = declare(
+                self, "success_bar", 0.9, "Share of successes below which the run fails", low=0.0, high=1.0
+            )
+            self._result = declare(self, "result", "results/demo.json", "File for the figures; empty: none")
+        self._spec = load_spec(spec)
         self._status: ControllerStatus | None = None
         self._reported = threading.Condition()
         self._recording = False

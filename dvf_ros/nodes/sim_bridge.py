@@ -17,7 +17,7 @@ from dvf_ros.core.selection import SelectionError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.message_types import message_class
-from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.sim_commands import COMMANDS, CommandReader
@@ -37,12 +37,16 @@ class SimBridge(Node):
         from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
         super().__init__("sim_bridge")
-        path = declare_spec(self)
-        clock = declare(self, "publish_clock", True, "Publish simulated time on /clock; false for all but one robot")
-        seed = declare(self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1)
-        paused = declare(self, "paused", False, "Start paused; ~/pause with data: false sets it going")
+        with told_together():
+            path = declare_spec(self)
+            clock = declare(
+                self, "publish_clock", True, "Publish simulated time on /clock; false for all but one robot"
+            )
+            seed = declare(self, "seed", 0, "Seed of the first episode; the next ones count up", low=0, high=2**31 - 1)
+            paused = declare(self, "paused", False, "Start paused; ~/pause with data: false sets it going")
+            timing = self._declare_timing()
         spec = load_spec(path)
-        pacing = self._declare_pacing(spec)
+        pacing = Pacing(period=spec.period_ns, **timing)
         simulation = RobosuiteSim(spec.task, spec.rate)
         self._topics = SimTopics(self, spec, tuple(simulation.task.objects), clock)
         self._topics.check_fields(simulation.reset(seed))
@@ -73,7 +77,8 @@ class SimBridge(Node):
         """End the simulation's thread while its publishers still work."""
         self._loop.close()
 
-    def _declare_pacing(self, spec: RobotSpec) -> Pacing:
+    def _declare_timing(self) -> dict[str, Any]:
+        """All of Pacing but the period, which is the spec's."""
         mode = declare(
             self,
             "mode",
@@ -98,7 +103,12 @@ class SimBridge(Node):
             low=0.0,
             high=10.0,
         )
-        return Pacing(mode, spec.period_ns, speed, command_timeout, hold_timeout)
+        return {
+            "mode": mode,
+            "speed": speed,
+            "command_timeout": command_timeout,
+            "hold_timeout": hold_timeout,
+        }
 
     def _receiver(self, topic: str) -> Any:
         def receive(message: Any) -> None:

@@ -67,6 +67,17 @@ def test_a_chunk_is_executed_in_part_before_the_next_decision() -> None:
     assert isinstance(brain.tick(stamp + 2 * PERIOD), Request)
 
 
+def test_a_purpose_that_changed_drops_the_chunk_even_if_the_next_decision_is_late() -> None:
+    brain = make_brain()
+    stamp = started(brain) + PERIOD
+    brain.decide_anew()
+    observe(brain, stamp)
+    request = brain.tick(stamp)
+    assert isinstance(request, Request), "not the rest of the old chunk"
+    late = brain.late(request)
+    assert late.stop_reason == "no decision in time"
+
+
 def test_a_late_decision_is_bridged_by_the_chunk_and_then_stops() -> None:
     brain = make_brain()
     stamp = started(brain) + PERIOD

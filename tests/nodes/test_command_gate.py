@@ -247,3 +247,11 @@ def blocked_commands(robot: Robot) -> int:
     status = robot.status()
     values = {value.key: value.value for value in status.values} if status else {}
     return int(values.get("blocked by estop", 0))
+
+
+def test_all_that_is_wrong_with_the_parameters_is_told_at_once(ros: tuple[Processes, Observer]) -> None:
+    processes, _ = ros
+    process = processes.start("command_gate", {"spec": SPEC, "deadline": 99.0, "speed": 0.0})
+    assert process.wait(30) == 1
+    log = processes.log("command_gate")
+    assert "deadline" in log and "speed" in log, log
