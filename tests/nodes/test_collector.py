@@ -76,9 +76,10 @@ def test_a_judged_run_counts_and_fails_below_the_bar(ros: tuple[Processes, Obser
     arm = SimulatedArm(observer)
     result = tmp_path / "demo.json"
     parameters = {"spec": SPEC, "episodes": 2, "steps": STEPS, "seed": 5, "result": result, "stall_timeout": 30.0}
-    alone = processes.start("episode_runner", parameters | {"start_timeout": 1.0}, name="alone")
+    arm.newest()  # the simulation is up: only the controller is missing
+    alone = processes.start("episode_runner", parameters | {"start_timeout": 3.0}, name="alone")
     assert alone.wait(30) == 1
-    assert "expected an active controller on 'controller/status' within 1 s" in processes.log("alone")
+    assert "expected an active controller on 'controller/status' within 3 s" in processes.log("alone")
 
     runner = processes.start("episode_runner", parameters)
     publisher = observer.node.create_publisher(ControllerStatus, "controller/status", 1)
