@@ -10,7 +10,7 @@ from dvf_ros.core.parsing import nearest
 from dvf_ros.core.spec import RobotSpec
 
 REACH = 0.1
-"""m. The reward falls to 1/e at this distance: it tells near from very near, and still leads from half a metre away."""
+"""m. The reward falls to 1/e at this distance: it tells near from very near, and is not flat half a metre away."""
 
 
 class GoalError(ValueError):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from builtin_interfaces.msg import Time
 from std_msgs.msg import Header
-from visualization_msgs.msg import Marker
+from visualization_msgs.msg import Marker, MarkerArray
 
+from dvf_ros.control.brain import Request
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.controller_report import ControllerReport
 from dvf_ros.nodes.markers import BEST, WORST, DecisionMarkers, arm_markers
+from tests.nodes.harness import ros_domain, wait_for
 
 SPEC = RobotSpec.load("config/panda_lift.yaml")
 HEADER = Header(stamp=Time(sec=7), frame_id="world")
@@ -80,3 +86,23 @@ def test_an_arm_is_drawn_through_its_links() -> None:
     links = np.arange(9.0).reshape(3, 3)
     for marker in arm_markers(HEADER, links).markers:
         np.testing.assert_array_equal(xyz(marker.points), links)
+
+
+@pytest.mark.ros
+def test_nothing_is_drawn_or_published_while_nobody_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    draw = DecisionMarkers.draw
+    monkeypatch.setattr(DecisionMarkers, "draw", lambda *words: drawn.append(words) or draw(*words))
+    with ros_domain(tmp_path) as (_, observer):
+        report = ControllerReport(observer.node, SPEC, "", "learned", {})
+        request = Request(7, np.zeros(30))
+        report.publish_decision(request, decision())
+        assert not drawn
+        pictures = observer.collect(MarkerArray, "observer/markers")
+
+        def looked_at() -> bool:
+            report.publish_decision(request, decision())
+            return bool(pictures)
+
+        wait_for(looked_at, "a picture")
+        assert drawn and len(pictures[0].markers) == 6
