@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import h5py
+import numpy as np
 import tyro
 from rich.console import Console
 
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data.exchange import ExchangeError, new_folder, write_imported
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.data.exchange import UNPLACED, ExchangeError, new_folder, write_imported
 from dvf_ros.data.lerobot_import import read_lerobot
 from dvf_ros.data.robomimic_import import read_robomimic
 
@@ -44,6 +46,19 @@ def main(args: Import) -> int:
             " are for: dvf convert"
         )
     count, frames = write_imported(new_folder(args.dataset), spec, episodes)
+    console = Console()
     numbers = f"{spec.state_size} state and {spec.action_size} action numbers at {spec.rate:g} Hz"
-    Console().print(f"{count} episodes, {frames} frames, {numbers}: '{args.dataset}'")
+    console.print(f"{count} episodes, {frames} frames, {numbers}: '{args.dataset}'")
+    dataset = Dataset.open(args.dataset)
+    steps = max(frames - count, 1)
+    console.print(
+        f"actions known in {dataset.action_mask.sum() / steps:.0%} of the steps, rewards in"
+        f" {dataset.reward_mask.sum() / steps:.0%}, success of {int(np.isfinite(dataset.success).sum())} episodes"
+    )
+    unplaced = sum(UNPLACED in quality for quality in dataset.quality)
+    if unplaced:
+        console.print(
+            f"left out: the last reward of {unplaced} episodes, which is not zero but belongs to a state after the last"
+            " frame that the data does not hold"
+        )
     return 0

@@ -18,6 +18,7 @@ from dvf_ros.data.dataset import ARRAYS, DatasetWriter, Episode
 
 # Stamps of data that has none start here: a stamp of zero means "not set" to ROS tools.
 FIRST_STAMP_NS = 1_000_000_000
+UNPLACED = "unplaced_reward"  # quality of an episode whose last reward belongs to a state that the data lacks
 
 
 class ExchangeError(ValueError):
@@ -86,7 +87,8 @@ def masked_episode(
 
     `states` (L, D); `actions` (L, A) and `rewards` (L,), or None where there are none. The last frame's action and
     reward lead to a state that is not there, so they are masked; masked numbers are zero. `masks` may hold
-    action_mask, reward_mask (L,) and stamps (L,) ns. Raises ExchangeError for a state that is not finite.
+    action_mask, reward_mask (L,) and stamps (L,) ns. An episode of which `about` says no quality gets its coverage,
+    and the last reward where it was masked though it is not zero. Raises ExchangeError for a state that is not finite.
     """
     length = len(states)
     bad = ~np.isfinite(states).all(axis=1)
@@ -97,6 +99,11 @@ def masked_episode(
     gains = np.zeros(length, np.float32) if rewards is None else np.asarray(rewards, np.float32)
     known_action = inner & np.isfinite(acts).all(axis=1) & masks.get("action_mask", inner & (actions is not None))
     known_reward = inner & np.isfinite(gains) & masks.get("reward_mask", inner & (rewards is not None))
+    steps = max(length - 1, 1)
+    coverage = {"action_coverage": known_action.sum() / steps, "reward_coverage": known_reward.sum() / steps}
+    if gains[-1] and np.isfinite(gains[-1]):
+        coverage[UNPLACED] = gains[-1]
+    quality: dict[str, Any] = {"quality": {name: float(value) for name, value in coverage.items()}}
     stamps = masks.get("stamps", FIRST_STAMP_NS + np.arange(length, dtype=np.int64) * spec.period_ns)
     return Episode(
         states=np.asarray(states, np.float32),
@@ -105,7 +112,7 @@ def masked_episode(
         rewards=np.where(known_reward, gains, np.float32(0)),
         reward_mask=known_reward,
         stamps=stamps,
-        **about,
+        **(quality | dict(about)),
     )
 
 

@@ -139,6 +139,7 @@ def test_other_peoples_data_gets_a_spec_and_masks(tmp_path: Path) -> None:
     assert (first.behavior, second.behavior) == ("task 0", "task 1")
     assert (first.success, second.success) == (False, True)
     assert (first.terminated, first.truncated) == (False, True)
+    assert first.quality == {"action_coverage": 1, "reward_coverage": 1, "unplaced_reward": 300}
 
 
 def test_other_peoples_data_with_a_spec_of_ones_own(tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def test_next_obs_gives_a_last_frame(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first.rewards, [0, 1000, 2000, 3000, 4000, 0])
     assert first.action_mask.tolist() == first.reward_mask.tolist() == [True] * 5 + [False]
     assert (first.success, first.terminated, first.source) == (None, False, "a.hdf5/demo_2")
+    assert first.quality == {"action_coverage": 1, "reward_coverage": 1}
 
 
 def test_without_next_obs_the_last_action_leads_nowhere(tmp_path: Path) -> None:
