@@ -34,7 +34,7 @@ lint: setup  ## ruff and mypy
 lock: setup  ## newest versions that fit requirements/*.in, with hashes, into requirements/*.txt
 	@scripts/lock
 
-peers: setup  ## LeRobot and d3rlpy, to compare and exchange with, in .venv-lerobot and .venv-d3rlpy
+peers: setup  ## LeRobot, robomimic and d3rlpy, to compare and exchange with, in .venv-lerobot and .venv-d3rlpy
 	@scripts/peers
 
 clean:  ## remove what set-up made
