@@ -41,8 +41,8 @@ from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.learning.config import DecisionConfig, TrainingConfig
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
-TRAINING = TrainingConfig(discount=0.985, chunk=10, updates=6000, behavior_drop=1.0, perturbation=0.05)
-DECISION = DecisionConfig(candidates=32, futures=32, execute=5, prior_temperature=1.0)
+TRAINING = TrainingConfig(discount=0.985, chunk=10, updates=5000, behavior_drop=1.0, perturbation=0.05)
+DECISION = DecisionConfig(candidates=32, futures=32, occupancy_steps=1, execute=5, prior_temperature=1.0)
 
 DVF, PRIOR, GREEDY, REGRESSED = "dvf", "prior alone", "greedy", "regressed"
 CONTROLLERS = (DVF, PRIOR, GREEDY, REGRESSED)
@@ -52,8 +52,10 @@ CONTROLLERS = (DVF, PRIOR, GREEDY, REGRESSED)
 class ZeroShot:
     """Play, train once without a reward, then do five tasks that nobody had thought of."""
 
-    play_episodes: int = 320
-    """Episodes of play, 300 steps each."""
+    calm: int = 320
+    """Episodes of calm play, 300 steps each."""
+    brisk: int = 240
+    """Episodes of brisk play."""
     updates: int = TRAINING.updates
     """Training updates, once for all goals."""
     regression_updates: int = 4000
@@ -77,7 +79,8 @@ class ZeroShot:
 
 
 QUICK = ZeroShot(
-    play_episodes=40,
+    calm=20,
+    brisk=20,
     updates=1000,
     regression_updates=500,
     episodes=2,
@@ -107,7 +110,7 @@ def main(args: ZeroShot) -> int:
     """Run what is missing; status 1 if a bar does not hold."""
     dataset, checkpoint = args.folder / "dataset", args.folder / "panda_play.yaml"
     if not (dataset / "episodes.parquet").exists():
-        play(Play(dataset, episodes=args.play_episodes, processes=args.processes))
+        play(Play(dataset, calm=args.calm, brisk=args.brisk, processes=args.processes))
     if not checkpoint.exists():
         training = replace(TRAINING, updates=args.updates)
         train(Train(dataset, checkpoint, training, DECISION, result=args.folder / "train.json"))
@@ -219,15 +222,22 @@ def _figures(outcomes: list[tuple[Cell, dict[str, bool]]]) -> dict[str, Any]:
 
 
 def _bars(figures: dict[str, Any]) -> list[Bar]:
-    success = {name: figures[name]["success"] for name in CONTROLLERS}
-    worst = min(figures[DVF]["by_goal"].values())
-    return [
-        Bar("success over the five goals", success[DVF], ">=", 0.9),
-        Bar("success on the worst goal", worst, ">=", 0.8),
-        Bar("success less twice that of the prior alone", success[DVF] - 2 * success[PRIOR], ">=", 0.0),
-        Bar("success less that of the greedy reward", success[DVF] - success[GREEDY], ">", 0.0),
-        Bar("success less 95 % of the regressed value's", success[DVF] - 0.95 * success[REGRESSED], ">=", 0.0),
+    """The bars whose controllers were run; without the agent itself there are none."""
+    success = {name: figures[name]["success"] for name in CONTROLLERS if name in figures}
+    if DVF not in success:
+        return []
+    own = success[DVF]
+    bars = [
+        Bar("success over the five goals", own, ">=", 0.9),
+        Bar("success on the worst goal", min(figures[DVF]["by_goal"].values()), ">=", 0.8),
     ]
+    if PRIOR in success:
+        bars.append(Bar("success less twice that of the prior alone", own - 2 * success[PRIOR], ">=", 0.0))
+    if GREEDY in success:
+        bars.append(Bar("success less that of the greedy reward", own - success[GREEDY], ">", 0.0))
+    if REGRESSED in success:
+        bars.append(Bar("success less 95 % of the regressed value's", own - 0.95 * success[REGRESSED], ">=", 0.0))
+    return bars
 
 
 def _table(figures: dict[str, Any], controllers: tuple[str, ...]) -> Table:

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import DatasetWriter, Episode
-from dvf_ros.sim.play import PlayBehavior
+from dvf_ros.sim.play import STYLES, PlayBehavior
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.topics import SpecView
 
@@ -30,12 +30,14 @@ class Play:
     """Dataset folder to write."""
     spec: Path = Path("config/panda_play.yaml")
     """Robot spec (YAML)."""
-    episodes: int = 500
-    """Episodes to play."""
+    calm: int = 320
+    """Episodes of the calm style."""
+    brisk: int = 240
+    """Episodes of the brisk style, which carries more."""
     steps: int = 300
     """Control steps per episode."""
     seed: int = 0
-    """Episodes take the seeds from this one on."""
+    """Episodes take the seeds from this one on, in both styles."""
     processes: int = 2
     """Episodes that run at the same time."""
 
@@ -44,23 +46,25 @@ def main(args: Play) -> int:
     """Play all episodes, with a progress bar; the same seeds give the same bytes on one machine."""
     spec = RobotSpec.load(args.spec)
     writer = DatasetWriter(args.dataset, spec)
-    seeds = range(args.seed, args.seed + args.episodes)
+    styles = ["calm"] * args.calm + ["brisk"] * args.brisk
+    seeds = [args.seed + number for number in (*range(args.calm), *range(args.brisk))]
     start = time.perf_counter()
     # Spawned, not forked: MuJoCo's threads do not survive a fork.
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
-        episodes = pool.map(partial(play_episode, spec.text, args.steps), seeds)
-        for episode in track(episodes, "playing", args.episodes, transient=True):
+        episodes = pool.map(partial(play_episode, spec.text, args.steps), styles, seeds)
+        for episode in track(episodes, "playing", len(seeds), transient=True):
             writer.append(episode)
     writer.close()
     seconds = time.perf_counter() - start
-    steps = args.episodes * args.steps
+    steps = len(seeds) * args.steps
     Console().print(f"{steps} steps in {seconds:.0f} s ({steps / seconds:.0f} a second): {args.dataset}")
     return 0
 
 
-def play_episode(spec_text: str, steps: int, seed: int) -> Episode:
+def play_episode(spec_text: str, steps: int, style: str, seed: int) -> Episode:
     """One episode of `steps` steps as the spec sees it: `steps` + 1 frames, the last without an action."""
-    spec, sim, behavior = _prepare(spec_text)
+    spec, sim = _prepare(spec_text)
+    behavior = PlayBehavior(STYLES[style])
     view = SpecView(spec)
     behavior.reset(seed)
     observation = sim.reset(seed)
@@ -78,13 +82,13 @@ def play_episode(spec_text: str, steps: int, seed: int) -> Episode:
         rewards=np.zeros(steps + 1),
         reward_mask=np.zeros(steps + 1, bool),
         stamps=np.arange(steps + 1) * spec.period_ns,
-        behavior="play",
+        behavior=style,
         source=f"seed {seed}",
     )
 
 
 @cache
-def _prepare(spec_text: str) -> tuple[RobotSpec, RobosuiteSim, PlayBehavior]:
+def _prepare(spec_text: str) -> tuple[RobotSpec, RobosuiteSim]:
     """What a process of the pool needs, made once."""
     spec = RobotSpec.parse(spec_text)
-    return spec, RobosuiteSim(spec.task, spec.rate), PlayBehavior()
+    return spec, RobosuiteSim(spec.task, spec.rate)

@@ -7,6 +7,7 @@ its choice nor its course depends on any goal. Nobody labels the result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,8 +21,20 @@ UPPER = np.array([0.16, 0.22])
 LOWEST, HIGHEST = 0.84, 1.10
 """m, heights that acts draw."""
 
-ACTS = {"reach": 0.2, "push": 0.15, "lift": 0.25, "carry": 0.4}
-"""How often each act is drawn."""
+
+@dataclass(frozen=True)
+class Style:
+    """How somebody plays: `acts`, how often each is drawn; `speed`, m/s, range of an act's; `pause`, steps, longest."""
+
+    acts: dict[str, float]
+    speed: tuple[float, float]
+    pause: int
+
+
+STYLES = {
+    "calm": Style({"reach": 0.2, "push": 0.15, "lift": 0.25, "carry": 0.4}, (0.15, 0.3), 20),
+    "brisk": Style({"reach": 0.2, "push": 0.1, "lift": 0.15, "carry": 0.55}, (0.18, 0.35), 15),
+}
 
 NOISE = np.array([0.03, 0.03, 0.03, 0.02, 0.02, 0.1])
 """m/s and rad/s, standard deviation of the noise on linear and angular velocity."""
@@ -34,9 +47,10 @@ Motion = tuple[Array, float, bool]
 
 
 class PlayBehavior:
-    """An endless row of random acts; deterministic given the seed and the observations."""
+    """An endless row of random acts; deterministic given the style, the seed and the observations."""
 
-    def __init__(self) -> None:
+    def __init__(self, style: Style) -> None:
+        self.style = style
         self.reset(0)
 
     def reset(self, seed: int) -> None:
@@ -72,8 +86,8 @@ class PlayBehavior:
     def _play(self) -> Iterator[Motion]:
         acts = {"reach": self._reach, "push": self._push, "lift": self._lift, "carry": self._carry}
         while True:
-            self._speed = self._rng.uniform(0.15, 0.3)
-            name = self._rng.choice(list(ACTS), p=list(ACTS.values()))
+            self._speed = self._rng.uniform(*self.style.speed)
+            name = self._rng.choice(list(self.style.acts), p=list(self.style.acts.values()))
             # A cube that was pushed or rolled off the drawn places is left alone.
             away = ((self._cube[:2] < LOWER - 0.06) | (self._cube[:2] > UPPER + 0.06)).any()
             yield from self._reach() if away or self._cube[2] < CUBE_ON_TABLE - 0.01 else acts[str(name)]()
@@ -155,7 +169,7 @@ class PlayBehavior:
 
     def _stay(self, closed: bool) -> Iterator[Motion]:
         place = self._hand
-        for _ in range(int(self._rng.integers(0, 20))):
+        for _ in range(int(self._rng.integers(0, self.style.pause))):
             yield self._towards(place), 0.0, closed
 
     def _move(

@@ -17,17 +17,17 @@ pytest.importorskip("robosuite")
 
 
 def test_recorded_actions_lead_from_each_recorded_state_to_the_next(tmp_path: Path) -> None:
-    assert main(Play(tmp_path, episodes=2, steps=30, seed=4, processes=1)) == 0
+    assert main(Play(tmp_path, calm=1, brisk=1, steps=30, seed=4, processes=1)) == 0
     data = Dataset.open(tmp_path)
     assert data.episodes == 2 and data.episode_length.tolist() == [31, 31]
-    assert not data.reward_mask.any() and np.isnan(data.success).all() and data.behavior_names == ("play",)
+    assert not data.reward_mask.any() and np.isnan(data.success).all() and data.behavior_names == ("brisk", "calm")
     spec = RobotSpec.load("config/panda_play.yaml")
     sim, view = RobosuiteSim("play"), SpecView(spec)
     piece = data.frames_of(1)
-    np.testing.assert_array_equal(view.state(sim.reset(5)), data.states[piece][0])
+    np.testing.assert_array_equal(view.state(sim.reset(4)), data.states[piece][0])
     assert data.action_mask[piece].tolist() == [True] * 30 + [False]
     for action, after in zip(data.actions[piece][:-1], data.states[piece][1:], strict=True):
         # Actions are stored as float32, the simulation was commanded in float64.
         np.testing.assert_allclose(view.state(sim.step(view.command(action))), after, atol=1e-3)
-    again = play_episode(spec.text, 30, 5)
+    again = play_episode(spec.text, 30, "brisk", 4)
     np.testing.assert_array_equal(again.states, data.states[piece])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dvf_ros.sim.play import PlayBehavior
+from dvf_ros.sim.play import STYLES, PlayBehavior
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.rollout import Episode, rollout
 
@@ -23,7 +23,7 @@ def sim() -> Iterator[RobosuiteSim]:
 
 
 def run(sim: RobosuiteSim, seed: int, steps: int = 300) -> Episode:
-    behavior = PlayBehavior()
+    behavior = PlayBehavior(STYLES["calm" if seed % 2 else "brisk"])
     behavior.reset(seed)
     return rollout(sim, behavior.command, seed, steps)
 
