@@ -16,6 +16,9 @@ HOLD = 10
 NEAR = 0.05
 """m, how close to a place counts as there."""
 
+REACH = 0.1
+"""m, at which a written reward falls to 1/e: it tells near from very near and still leads from afar."""
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -32,7 +35,7 @@ class Goal:
 
 def _place(name: str, field: str, place: tuple[float, float, float]) -> Goal:
     distance = f"distance({field}, {list(place)})"
-    return Goal(name, f"exp(-{distance} / {NEAR})", f"{distance} < {NEAR}")
+    return Goal(name, f"exp(-{distance} / {REACH})", f"{distance} < {NEAR}")
 
 
 GOALS = (

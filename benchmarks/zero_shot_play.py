@@ -42,7 +42,7 @@ from dvf_ros.learning.config import DecisionConfig, TrainingConfig
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 TRAINING = TrainingConfig(discount=0.985, chunk=10, updates=5000, behavior_drop=1.0, perturbation=0.05)
-DECISION = DecisionConfig(candidates=32, futures=32, occupancy_steps=1, execute=5, prior_temperature=1.0)
+DECISION = DecisionConfig(candidates=32, futures=32, occupancy_steps=1, execute=5)
 
 DVF, PRIOR, GREEDY, REGRESSED = "dvf", "prior alone", "greedy", "regressed"
 CONTROLLERS = (DVF, PRIOR, GREEDY, REGRESSED)
@@ -185,7 +185,7 @@ def _sim(task: str, rate: float) -> RobosuiteSim:
 
 @cache
 def _agent(controller: str, goal: Goal, checkpoint: Path) -> DvfAgent:
-    agent = load_checkpoint(checkpoint)
+    agent = load_checkpoint(checkpoint, decision=DECISION)
     reward, _ = goal.expressions(agent.spec)
     agent.set_reward(reward)
     if controller == PRIOR:
