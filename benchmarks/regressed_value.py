@@ -64,7 +64,7 @@ def regress(
     weight = torch.from_numpy(np.concatenate([share for _, share in found])).float()
     with torch.no_grad():
         states = encoder.encode(torch.from_numpy(np.array(dataset.states)))
-    scale = target.std().clamp(min=1e-6)
+    target = (target - target.mean()) / target.std().clamp(min=1e-6)
     model = RegressedValue(encoder.size)
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
     for update in range(updates):
@@ -72,7 +72,7 @@ def regress(
         row = torch.randint(len(index), (BATCH,))
         state = states[index[row]]
         predicted = model((state + torch.randn_like(state) * perturbation).unsqueeze(0))[0]
-        loss = (weight[row] * (predicted - (target[row] - target.mean()) / scale).square()).mean()
+        loss = (weight[row] * (predicted - target[row]).square()).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
