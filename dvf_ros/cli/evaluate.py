@@ -92,7 +92,7 @@ def _run(controller: Controller, seeds: range, args: Evaluate) -> Iterator[Episo
 def _prepare(controller: Controller) -> tuple[DvfAgent, RobosuiteSim]:
     """What a process of the pool needs, made once."""
     agent = load_checkpoint(controller.checkpoint)
-    agent.configure(replace(agent.decision, use_value=controller.scored))
+    agent.configure(replace(agent.decision, policy=controller.policy))
     return agent, RobosuiteSim(agent.spec.task, agent.spec.rate)
 
 

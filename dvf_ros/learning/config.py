@@ -8,6 +8,7 @@ from typing import Literal
 from dvf_ros.core.parsing import ConfigError
 
 Behavior = Literal["dropped", "max"]
+Policy = Literal["best", "actor", "prior"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -16,13 +17,15 @@ class TrainingConfig:
     """All that shapes the weights. Lengths are in ticks of the spec's rate, noise in standard deviations of the state.
 
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
-    another model generated; `behavior_drop` the share of training pairs whose behavior is hidden.
+    another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
+    the models come `distillation` updates of the value heads and the actor.
     """
 
     seed: int = 0
     discount: float = 0.97
     chunk: int = 8
     updates: int = 8000
+    distillation: int = 2000
     batch: int = 512
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
@@ -39,6 +42,7 @@ class TrainingConfig:
         _require("behavior_drop", self.behavior_drop, 0.0 < self.behavior_drop <= 1.0, "above 0 and at most 1")
         _require("perturbation", self.perturbation, self.perturbation >= 0.0, "at least 0")
         _require("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")
+        _require("distillation", self.distillation, self.distillation >= 0, "at least 0")
         for name in ("chunk", "updates", "batch", "width", "depth", "members"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
 
@@ -50,7 +54,9 @@ class DecisionConfig:
     `behavior` says whose value counts: `dropped` leaves the policy representation out (the value of the mixture that
     was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
     the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
-    below 1 they keep closer to what was done most. `use_value` false acts on one sample of the prior.
+    below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, actor the one chunk
+    that was distilled from such choices, prior one sample of the prior. A candidate counts as resembling the data if
+    its `false_alarm` rate there is met: the share of the training data that would be taken for something else.
     """
 
     candidates: int = 32
@@ -60,7 +66,8 @@ class DecisionConfig:
     prior_temperature: float = 0.7
     behavior: Behavior = "dropped"
     pessimism: float = 1.0
-    use_value: bool = True
+    policy: Policy = "best"
+    false_alarm: float = 1e-3
     execute: int = 4
     threads: int = 1
     device: Device = "auto"
@@ -71,6 +78,7 @@ class DecisionConfig:
         even = self.futures % 2 == 0 and self.futures >= 4
         _require("futures", self.futures, even, "an even number of at least 4 (noise comes in antithetic pairs)")
         _require("prior_temperature", self.prior_temperature, self.prior_temperature >= 0.0, "at least 0")
+        _require("false_alarm", self.false_alarm, 1e-4 <= self.false_alarm <= 1.0, "between 1e-4 and 1")
         _require("pessimism", self.pessimism, self.pessimism >= 0.0, "at least 0")
 
 

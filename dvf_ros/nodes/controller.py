@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dvf_ros.learning.agent import DvfAgent
 
 WARM_UP = 3
+EXPLANATION = 1  # its random numbers are others than the decision's
 
 
 class Controller(LifecycleNode):
@@ -191,15 +192,18 @@ class Controller(LifecycleNode):
 
     def _warm_up(self) -> None:
         for _ in range(WARM_UP):
-            self._agent.decide(self._spec.neutral_state, np.random.default_rng(0))
+            state, rng = self._spec.neutral_state, np.random.default_rng(0)
+            self._agent.explain(state, self._agent.decide(state, rng), rng)
 
     def _decide(self, request: Request) -> Decision:
         # On this thread, so that no decision ever sees half of a change.
         if (wanted := self.parameters.decision(self._stored)) != self._agent.decision:
             self._agent.configure(wanted)
+        return self._agent.decide(request.state, self._randomness(request))
+
+    def _randomness(self, request: Request, *purpose: int) -> np.random.Generator:
         # Seeded by the tick, not by a running count: the same input gives the same command after any history.
-        rng = np.random.default_rng([self.parameters.seed, request.stamp])
-        return self._agent.decide(request.state, rng)
+        return np.random.default_rng([self.parameters.seed, request.stamp, *purpose])
 
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
@@ -211,6 +215,8 @@ class Controller(LifecycleNode):
                 self._publish(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
                 return
             self._publish(self._brain.accept(outcome, request))
+        if self._report.wanted:  # the command is out; what explains it may take its time
+            outcome = self._agent.explain(request.state, outcome, self._randomness(request, EXPLANATION))
         self._report.publish_decision(request, outcome)
 
     def _give_up(self) -> None:

@@ -132,7 +132,7 @@ class ControllerParameters:
             device=cast("Device", self.device),
             candidates=self.candidates or stored.candidates,
             futures=self.futures or stored.futures,
-            use_value=self.score,
+            policy="best" if self.score else "prior",
         )
         count = wanted.candidates * wanted.futures
         if count > MOST_FUTURES:

@@ -78,6 +78,11 @@ class ControllerReport:
             )
         )
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody listens to what explains a decision."""
+        return any(topic.get_subscription_count() for topic in (self._futures, self._value, self._markers))
+
     def publish_decision(self, request: Request, decision: Decision) -> None:
         """Publish scores, futures, value and markers of a decision to whoever listens."""
         header = self._header(request.stamp)

@@ -23,12 +23,8 @@ def decision(chunk: np.ndarray) -> Decision:
         values=one,
         disagreement=one,
         standard_error=one,
-        futures=np.zeros((1, SPEC.state_size)),
-        offsets=np.ones(1, int),
-        rewards=one,
-        value=0.0,
-        value_error=0.0,
         discount=0.9,
+        supported=np.ones(1, bool),
     )
 
 
