@@ -121,8 +121,8 @@ class DvfAgent(nn.Module):
         clock.append(perf_counter())
         ends = self.dynamics.predict(start.expand(len(chunks), -1), chunks)  # (K, N, E)
         clock.append(perf_counter())
-        estimate = self.evaluate(ends, rng)
-        scores = estimate.value - self.decision.pessimism * estimate.disagreement
+        value, disagreement, error = self._value_ends(ends, rng)
+        scores = value - self.decision.pessimism * disagreement
         supported = self.support.holds(self.dynamics.spread(ends), self.decision.false_alarm)
         chosen = int(torch.where(supported, scores, -torch.inf).argmax() if supported.any() else scores.argmax())
         clock.append(perf_counter())
@@ -133,9 +133,9 @@ class DvfAgent(nn.Module):
             chosen=chosen,
             candidates=actions.cpu().numpy(),
             scores=scores.cpu().numpy(),
-            values=estimate.value.cpu().numpy(),
-            disagreement=estimate.disagreement.cpu().numpy(),
-            standard_error=estimate.standard_error.cpu().numpy(),
+            values=value.cpu().numpy(),
+            disagreement=disagreement.cpu().numpy(),
+            standard_error=error.cpu().numpy(),
             discount=self.training_config.discount,
             supported=supported.cpu().numpy(),
             timings={stage: float(seconds) for stage, seconds in stages},
@@ -211,6 +211,19 @@ class DvfAgent(nn.Module):
         return self.bounded(
             self.prior.sample(start, noise * self.decision.prior_temperature, self.decision.prior_steps)
         )
+
+    @property
+    def uses_heads(self) -> bool:
+        """Whether the value heads score: they do not know a reward that somebody wrote."""
+        return self.decision.scoring == "heads" and self.written is None and bool(self.distilled)
+
+    def _value_ends(self, ends: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Value, disagreement and standard error, each (N,), of the ends (K, N, E) of N candidates."""
+        if not self.uses_heads:
+            estimate = self.evaluate(ends, rng)
+            return estimate.value, estimate.disagreement, estimate.standard_error
+        heads = self.value_heads.predict(ends).mean(dim=1)  # (K, N)
+        return heads.mean(dim=0), heads.std(dim=0, correction=0), torch.zeros_like(heads[0])  # nothing is sampled
 
     def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""

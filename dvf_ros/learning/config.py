@@ -8,6 +8,7 @@ from typing import Literal
 from dvf_ros.core.parsing import ConfigError
 
 Behavior = Literal["dropped", "max"]
+Scoring = Literal["futures", "heads"]
 Policy = Literal["best", "actor", "prior"]
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -25,7 +26,7 @@ class TrainingConfig:
     discount: float = 0.97
     chunk: int = 8
     updates: int = 8000
-    distillation: int = 2000
+    distillation: int = 1500
     batch: int = 512
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
@@ -55,7 +56,8 @@ class DecisionConfig:
     was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
     the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
     below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, actor the one chunk
-    that was distilled from such choices, prior one sample of the prior. A candidate counts as resembling the data if
+    that was distilled from such choices, prior one sample of the prior. `scoring` futures samples what follows every
+    candidate; heads asks the distilled value heads, where they have learned the reward in use. A candidate counts as resembling the data if
     its `false_alarm` rate there is met: the share of the training data that would be taken for something else.
     """
 
@@ -63,10 +65,11 @@ class DecisionConfig:
     futures: int = 16
     occupancy_steps: int = 4
     prior_steps: int = 6
-    prior_temperature: float = 0.7
+    prior_temperature: float = 1.0
     behavior: Behavior = "dropped"
     pessimism: float = 1.0
     policy: Policy = "best"
+    scoring: Scoring = "futures"
     false_alarm: float = 1e-3
     execute: int = 4
     threads: int = 1

@@ -12,7 +12,10 @@ from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
 
 STATES = 192
-"""States per update that are valued, half recorded, half imagined; as many as the actor learns to act in."""
+"""States per update that are valued, half recorded, half imagined."""
+
+ACTED = 32
+"""States per update that the actor learns to act in."""
 
 FUTURES = 8
 """Sampled futures behind one target."""
@@ -45,11 +48,11 @@ class Distillation:
         rng = np.random.default_rng([self._seed, STREAM, self.updates])
         agent, config = self._agent, self._agent.training_config
         with torch.no_grad():
-            start, imagined = self._imagine(rng, STATES)
             recorded, _, _ = self._batches.chunks(rng, STATES // 2)
             blur = self._noise(rng, recorded.shape) * config.perturbation
-            states = torch.cat([recorded + blur, imagined[: STATES // 2]])
+            states = torch.cat([recorded + blur, self._imagine(rng, STATES // 2)])
             values = agent.sample_values(states, rng, FUTURES, STEPS)
+            start, _, _ = self._batches.chunks(rng, ACTED)
             chosen = self._choose(rng, start)
         for group in self._optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1.0 + math.cos(math.pi * self.updates / self._total))
@@ -66,18 +69,18 @@ class Distillation:
         agent.distilled.fill_(True)
         return {"value_heads/loss": value_loss.detach(), "actor/loss": actor_loss.detach()}
 
-    def _imagine(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-        """Recorded states (count, E), and where a chunk of the prior leads from each (count, E) by one model."""
+    def _imagine(self, rng: np.random.Generator, count: int) -> Tensor:
+        """States (count, E) where a chunk of the prior leads from recorded ones, as one of the models sees it."""
         start, _, _ = self._batches.chunks(rng, count)
-        ends = self._ends(start, self._propose(rng, start))
+        ends = self._agent.dynamics.predict(start, self._propose(rng, start))
         member = torch.from_numpy(rng.integers(len(ends), size=count)).to(start.device)
-        return start, ends[member, torch.arange(count, device=start.device)]
+        return ends[member, torch.arange(count, device=start.device)]
 
     def _choose(self, rng: np.random.Generator, start: Tensor) -> Tensor:
         """The chunks (B, h, A) of highest lower bound among CANDIDATES, as the value heads see them, for (B, E)."""
         spread = start.repeat_interleave(CANDIDATES, dim=0)
         chunks = self._propose(rng, spread)
-        heads = self._agent.value_heads.predict(self._ends(spread, chunks)).mean(dim=1)  # (K, B * C)
+        heads = self._agent.value_heads.predict(self._agent.dynamics.predict(spread, chunks)).mean(dim=1)  # (K, B * C)
         bound = heads.mean(dim=0) - self._agent.decision.pessimism * heads.std(dim=0, correction=0)
         best = bound.unflatten(0, (-1, CANDIDATES)).argmax(dim=1)
         return chunks.unflatten(0, (-1, CANDIDATES))[torch.arange(len(start), device=start.device), best]
@@ -86,9 +89,6 @@ class Distillation:
         agent, decision = self._agent, self._agent.decision
         noise = self._noise(rng, (len(start), *agent.actor.shape)) * decision.prior_temperature
         return agent.bounded(agent.prior.sample(start, noise, decision.prior_steps))
-
-    def _ends(self, start: Tensor, chunks: Tensor) -> Tensor:
-        return self._agent.dynamics.predict(start, chunks)
 
     def _noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
         return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self._agent.device)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.stats import spearmanr
 
-from dvf_ros.learning.distillation import Distillation
+from dvf_ros.learning.distillation import STEPS, Distillation
 from dvf_ros.learning.training import Training
 from tests.learning.small import CONFIG, dataset
 
@@ -19,14 +19,14 @@ def test_value_heads_approach_the_sampled_values_and_nothing_else_changes() -> N
         training.update()
     agent = training.agent
     before = copy.deepcopy(agent.state_dict())
-    distillation = Distillation(agent, training.batches, updates=600, seed=0)
-    for _ in range(600):
+    distillation = Distillation(agent, training.batches, updates=200, seed=0)
+    for _ in range(200):
         distillation.update()
     changed = {name.partition(".")[0] for name, value in agent.state_dict().items() if not value.equal(before[name])}
     assert changed == {"value_heads", "actor", "distilled"}
     with torch.inference_mode():
         states = training.batches.states[::7]
-        sampled = agent.sample_values(states, np.random.default_rng(1), futures=256, steps=8).mean(dim=0)
+        sampled = agent.sample_values(states, np.random.default_rng(1), futures=256, steps=STEPS).mean(dim=0)
         heads = agent.value_heads.predict(states).mean(dim=0)
     assert spearmanr(sampled, heads)[0] > 0.95
     assert float((sampled - heads).abs().mean()) < 0.1 * float(sampled.max() - sampled.min())
