@@ -131,6 +131,8 @@ class Brain:
             return self.stop(request.stamp, f"the agent's actions: expected {expected}, found {decision.chunk.shape}")
         if not (np.isfinite(decision.chunk).all() and np.isfinite(decision.scores).all()):
             return self.stop(request.stamp, "the agent's actions or scores hold NaN or Inf")
+        if decision.refusal:
+            return self.stop(request.stamp, decision.refusal)
         assert self._sample is not None
         self._chunk, self._position = decision.chunk, 0
         return self._next_action(request.stamp, self._sample)

@@ -70,11 +70,12 @@ class DvfAgent(nn.Module):
 
     def configure(self, decision: DecisionConfig) -> None:
         """Take other run-time settings: moves the weights to the device and sets torch's threads (of the process)."""
-        if decision.policy == "actor" and not self.distilled:
-            raise ConfigError(
-                "'policy': expected best or prior, found actor, which this agent has not learned: it was "
-                "trained without rewards, or without distillation; train it anew with training.distillation above 0"
-            )
+        for key in ("policy", "unsupported"):
+            if getattr(decision, key) == "actor" and not self.distilled:
+                raise ConfigError(
+                    f"'{key}': found actor, which this agent has not learned: it was trained without rewards, or "
+                    "without distillation; set something else, or train anew with rewards and training.distillation above 0"
+                )
         self.decision = decision
         self.device = choose_device(decision.device)
         self.to(self.device)
@@ -126,10 +127,12 @@ class DvfAgent(nn.Module):
         supported = self.support.holds(self.dynamics.spread(ends), self.decision.false_alarm)
         chosen = int(torch.where(supported, scores, -torch.inf).argmax() if supported.any() else scores.argmax())
         clock.append(perf_counter())
-        actions = (chunks * self.action_scale + self.action_mean).clamp(self.action_lower, self.action_upper)
+        actions = self._actions(chunks)
+        refused = self.decision.unsupported == "stop" and not supported.any()
+        astray = self.decision.unsupported == "actor" and not supported.any()
         stages = zip(("propose", "predict", "evaluate"), np.diff(clock), strict=True)
         return Decision(
-            chunk=actions[chosen].cpu().numpy(),
+            chunk=(self._actions(self.bounded(self.actor.act(start)))[0] if astray else actions[chosen]).cpu().numpy(),
             chosen=chosen,
             candidates=actions.cpu().numpy(),
             scores=scores.cpu().numpy(),
@@ -138,6 +141,7 @@ class DvfAgent(nn.Module):
             standard_error=error.cpu().numpy(),
             discount=self.training_config.discount,
             supported=supported.cpu().numpy(),
+            refusal="neither the state nor any candidate resembles the data" if refused else "",
             timings={stage: float(seconds) for stage, seconds in stages},
         )
 
@@ -174,6 +178,10 @@ class DvfAgent(nn.Module):
     def normalise_action(self, action: Tensor) -> Tensor:
         """Actions (..., A) in the spec's units -> as the prior and the dynamics see them."""
         return (action - self.action_mean) / self.action_scale
+
+    def _actions(self, chunks: Tensor) -> Tensor:
+        """Actions in the spec's units, within its limits, of normalised chunks (..., h, A)."""
+        return (chunks * self.action_scale + self.action_mean).clamp(self.action_lower, self.action_upper)
 
     def bounded(self, chunks: Tensor) -> Tensor:
         """Normalised chunks (..., h, A) within the action limits of the spec."""

@@ -9,6 +9,7 @@ from dvf_ros.core.parsing import ConfigError
 
 Behavior = Literal["dropped", "max"]
 Scoring = Literal["futures", "heads"]
+Unsupported = Literal["report", "stop", "actor"]
 Policy = Literal["best", "actor", "prior"]
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -57,8 +58,9 @@ class DecisionConfig:
     the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
     below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, actor the one chunk
     that was distilled from such choices, prior one sample of the prior. `scoring` futures samples what follows every
-    candidate; heads asks the distilled value heads, where they have learned the reward in use. A candidate counts as resembling the data if
-    its `false_alarm` rate there is met: the share of the training data that would be taken for something else.
+    candidate; heads asks the distilled value heads, where they have learned the reward in use. A candidate resembles
+    the data if the dynamics models agree on it as they do on the training data, but for a share `false_alarm` of
+    these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the actor.
     """
 
     candidates: int = 32
@@ -71,6 +73,7 @@ class DecisionConfig:
     policy: Policy = "best"
     scoring: Scoring = "futures"
     false_alarm: float = 1e-3
+    unsupported: Unsupported = "report"
     execute: int = 4
     threads: int = 1
     device: Device = "auto"

@@ -101,6 +101,7 @@ class ControllerReport:
                     values=_floats(decision.values),
                     disagreement=_floats(decision.disagreement),
                     standard_error=_floats(decision.standard_error),
+                    supported=decision.supported.tolist(),
                 )
             )
         if self._futures.get_subscription_count():

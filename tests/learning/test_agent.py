@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.training import train
@@ -114,7 +115,7 @@ def test_the_actor_is_one_candidate_and_the_same_for_every_seed(agent: DvfAgent)
 
 def test_an_actor_that_learned_nothing_is_refused(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(agent._buffers, "distilled", torch.tensor(False))
-    with pytest.raises(ConfigError, match="expected best or prior, found actor"):
+    with pytest.raises(ConfigError, match="found actor, which this agent has not learned"):
         agent.configure(replace(CONFIG.decision, policy="actor"))
 
 
@@ -126,7 +127,23 @@ def test_a_candidate_that_resembles_the_data_wins_over_a_better_one_that_does_no
     decision = decide(agent)
     assert decision.chosen != best and decision.scores[best] > decision.scores[decision.chosen]
     monkeypatch.setattr(agent.support, "holds", lambda spread, rate: torch.zeros(len(spread), dtype=torch.bool))
-    assert decide(agent).chosen == best and not decide(agent).supported.any()
+    assert decide(agent).chosen == best and not decide(agent).supported.any() and not decide(agent).refusal
+    agent.configure(replace(CONFIG.decision, unsupported="stop"))
+    assert decide(agent).refusal == "neither the state nor any candidate resembles the data"
+    agent.configure(replace(CONFIG.decision, policy="actor"))
+    acted = decide(agent).chunk
+    agent.configure(replace(CONFIG.decision, unsupported="actor"))
+    np.testing.assert_array_equal(decide(agent).chunk, acted)
+
+
+def test_the_value_heads_score_unless_a_reward_is_written(agent: DvfAgent) -> None:
+    agent.configure(replace(CONFIG.decision, scoring="heads"))
+    first, second = decide(agent), agent.decide(STATE, np.random.default_rng(0))
+    np.testing.assert_array_equal(first.scores, second.scores)
+    assert (first.standard_error == 0).all() and np.isfinite(first.scores).all()
+    agent.set_reward(parse_expression("position.x", agent.spec))
+    assert (decide(agent).standard_error > 0).all()
+    agent.set_reward(None)
 
 
 def test_best_behavior_is_at_least_as_good_as_each(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
