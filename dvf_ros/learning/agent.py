@@ -74,7 +74,7 @@ class DvfAgent(nn.Module):
             if getattr(decision, key) == "actor" and not self.distilled:
                 raise ConfigError(
                     f"'{key}': found actor, which this agent has not learned: it was trained without rewards, or "
-                    "without distillation; set something else, or train anew with rewards and training.distillation above 0"
+                    "without distillation; set something else, or train anew with both (training.distillation)"
                 )
         self.decision = decision
         self.device = choose_device(decision.device)
