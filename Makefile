@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce lint lock peers clean
+.PHONY: help setup demo test reproduce bench-faults lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -27,6 +27,9 @@ reproduce: setup  ## all that led to the shipped checkpoint: collect, convert, t
 
 bench-zero-shot: setup  ## five rewards written by hand on one agent that only ever saw play; QUICK=1 for a short form
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_play $(ARGS)
+
+bench-faults: setup  ## what fails, and how soon the robot stands: results/faults.json; QUICK=1 PART=soak
+	@$(SOURCED) exec python -m benchmarks.faults $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)
 
 lint: setup  ## ruff and mypy
 	@$(SOURCED) ruff check . && ruff format --check . && mypy

@@ -189,7 +189,7 @@ def _agent(controller: str, goal: Goal, checkpoint: Path) -> DvfAgent:
     reward, _ = goal.expressions(agent.spec)
     agent.set_reward(reward)
     if controller == PRIOR:
-        agent.configure(replace(agent.decision, use_value=False))
+        agent.configure(replace(agent.decision, policy="prior"))
     if controller == GREEDY:
         written = agent.written
         assert written is not None

@@ -31,7 +31,12 @@ ARGUMENTS = [
         description="Trained agent: the .yaml, with its .safetensors beside it",
     ),
     DeclareLaunchArgument("device", default_value="auto", description="auto, cpu or cuda"),
-    DeclareLaunchArgument("score", default_value="true", description="false: the behavior prior alone, for comparison"),
+    DeclareLaunchArgument(
+        "policy",
+        default_value="",
+        choices=["", "best", "actor", "prior"],
+        description="best of the candidates, the distilled actor, or the behavior prior alone; empty: the checkpoint's",
+    ),
     DeclareLaunchArgument(
         "gate",
         default_value="true",
@@ -100,7 +105,7 @@ def generate_launch_description() -> LaunchDescription:
                 {
                     "checkpoint": LaunchConfiguration("checkpoint"),
                     "device": LaunchConfiguration("device"),
-                    "score": ParameterValue(LaunchConfiguration("score"), value_type=bool),
+                    "policy": ParameterValue(LaunchConfiguration("policy"), value_type=str),
                     "tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"]),
                 },
                 params_file,

@@ -46,6 +46,6 @@ def test_every_command_is_described(name: str) -> None:
 
 
 def test_every_make_target_that_the_readme_names_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", README, flags=re.M))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    named = set(re.findall(r"(?:`|^)make ([a-z-]+)", README, flags=re.M))
     assert named and named <= targets

@@ -44,7 +44,7 @@ def main(args: Train) -> int:
     )
     start = time.perf_counter()
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("training", total=config.training.updates)
+        task = bar.add_task("training", total=config.training.updates + config.training.distillation)
         agent, history = train(dataset, config, lambda update, metrics: bar.update(task, completed=update))
     seconds = time.perf_counter() - start
     save_checkpoint(agent, args.checkpoint, dataset.digest, commit())

@@ -61,6 +61,7 @@ class _Lane:
         self.opened = False
         self.repeats = 0
         self.reason = f"no command yet on '{source.topic}'"
+        self._period = period
         self._rate = np.minimum(self.limits.max_rate, UNLIMITED)
         self._most = 2 * self._rate * period
         self._allowance = self._most
@@ -72,12 +73,26 @@ class _Lane:
         Commands come unevenly, so the rate is kept as an allowance that grows with time and is used up by change:
         in a time t no number changes by more than max_rate × (t + 2 periods), however many commands come.
         """
+        if self.heard is None:
+            # Somebody may have moved the robot while it was stopped. Only the controller knows where it is now: its
+            # first target is the measured value, and to come there slowly from the old one would be the jump.
+            self.previous = np.where(self.limits.targets, np.nan, self.previous)
         elapsed = (now - self._since) * 1e-9
         self._allowance = np.minimum(self._allowance + self._rate * elapsed, self._most)
         safe = self.limits.clamp(wanted, self.previous, self._allowance)
         self._allowance = np.maximum(self._allowance - np.nan_to_num(np.abs(safe - self.previous)), 0.0)
         self._since, self.previous = now, safe
         return safe
+
+    @property
+    def slowing(self) -> bool:
+        """Whether a stop has begun that is not at its end."""
+        return self.heard is None and not self.limits.at_rest(self.previous)
+
+    def stop(self, at_once: bool = False) -> np.ndarray:
+        """What a stop, or its next part a period later, sends; remembered as sent."""
+        self.previous = self.limits.stop_action(self.previous, np.inf if at_once else self._period)
+        return self.previous
 
 
 class Gate:
@@ -144,6 +159,8 @@ class Gate:
         lane = self._lanes[topic]
         if lane.heard is not None and now - lane.heard >= self._deadline * 1e9:
             return self._stop([topic], f"no fresh command on '{topic}' for {self._deadline:g} s")
+        if lane.slowing:
+            return [Outgoing(topic, lane.stop(), stop=True)]
         if lane.heard is None and lane.repeats:
             lane.repeats -= 1
             return [Outgoing(topic, lane.previous, stop=True)]
@@ -153,9 +170,13 @@ class Gate:
         """Whether the topic still needs `check`: it is open, or its stop is still to be repeated."""
         return self._lanes[topic].heard is not None or self._lanes[topic].repeats > 0
 
-    def stop(self, reason: str) -> list[Outgoing]:
-        """Stop every topic on which anything was ever sent."""
-        return self._stop([topic for topic, lane in self._lanes.items() if lane.opened], reason)
+    def slowing(self, topic: str) -> bool:
+        """Whether the topic's stop is a slowing down that goes on: then `check` it every period."""
+        return self._lanes[topic].slowing
+
+    def stop(self, reason: str, at_once: bool = False) -> list[Outgoing]:
+        """Stop every topic on which anything was ever sent; `at_once` where nothing can be sent afterwards."""
+        return self._stop([topic for topic, lane in self._lanes.items() if lane.opened], reason, at_once)
 
     def press(self, reason: str) -> list[Outgoing]:
         """Latch the e-stop."""
@@ -179,13 +200,12 @@ class Gate:
                 lane.reason = "no fresh command since the e-stop was released"
         return ""
 
-    def _stop(self, topics: list[str], reason: str) -> list[Outgoing]:
+    def _stop(self, topics: list[str], reason: str, at_once: bool = False) -> list[Outgoing]:
         outgoing = []
         for topic in topics:
             lane = self._lanes[topic]
-            lane.previous = lane.limits.stop_action(lane.previous)
+            outgoing.append(Outgoing(topic, lane.stop(at_once), stop=True))
             lane.heard, lane.repeats, lane.reason = None, STOP_REPEATS, reason
-            outgoing.append(Outgoing(topic, lane.previous, stop=True))
         if topics:
             self.counters.stops += 1
             self.last_stop = reason

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from dvf_ros.core.expression import Expression, ExpressionError, Program, Step
+from dvf_ros.core.fields import AXES, Field
 from dvf_ros.core.parsing import nearest
-from dvf_ros.core.spec import AXES, Field, RobotSpec
+from dvf_ros.core.spec import RobotSpec
 
 LONGEST_TEXT = 1000
 DEEPEST = 50

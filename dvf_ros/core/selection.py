@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from dvf_ros.core.fields import AXES, Field
 from dvf_ros.core.parsing import ConfigError, nearest
-from dvf_ros.core.spec import AXES, Field, RobotSpec, Source
+from dvf_ros.core.spec import RobotSpec, Source
 
 STEP = re.compile(r"([A-Za-z_]\w*)|\[(\d+)\]")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,61 +12,10 @@ from typing import Literal
 
 import numpy as np
 
+from dvf_ros.core.fields import Field, Kind
 from dvf_ros.core.parsing import ConfigError, nearest, parse
 
-Kind = Literal["scalar", "vector", "quaternion", "joints", "array"]
-StopMode = Literal["zero", "hold"]
-
-FIXED_SIZES = {"scalar": 1, "vector": 3, "quaternion": 4}
-AXES = {"vector": ("x", "y", "z"), "quaternion": ("x", "y", "z", "w")}
-
-
-@dataclass(frozen=True)
-class Field:
-    """One quantity of a message.
-
-    `path` walks from the message to the value (`pose.position`, `data[2]`). A `vector` has x, y, z; a `quaternion`
-    x, y, z, w; `joints` picks the named joints out of a JointState's parallel arrays; an `array` has `size` numbers.
-    Limits, `max_rate` (unit per second) and `stop_mode` matter for actions only: they bound what is ever sent, and
-    say what a stop sends.
-    """
-
-    name: str
-    path: str
-    kind: Kind = "scalar"
-    joints: tuple[str, ...] = ()
-    size: int = 0
-    unit: str = "1"
-    lower: tuple[float, ...] = ()
-    upper: tuple[float, ...] = ()
-    max_rate: tuple[float, ...] = ()
-    stop_mode: StopMode = "zero"
-
-    def __post_init__(self) -> None:
-        size = FIXED_SIZES.get(self.kind) or (len(self.joints) if self.kind == "joints" else self.size)
-        if size < 1:
-            need = "joints: [names]" if self.kind == "joints" else "size: (at least 1)"
-            raise ConfigError(f"field '{self.name}' of kind '{self.kind}' needs {need}")
-        if self.joints and self.kind != "joints":
-            raise ConfigError(f"field '{self.name}' names joints but is of kind '{self.kind}'; write kind: joints")
-        if len(set(self.joints)) != len(self.joints):
-            raise ConfigError(f"field '{self.name}' names a joint twice")
-        object.__setattr__(self, "size", size)
-        for key, default in (("lower", -np.inf), ("upper", np.inf), ("max_rate", np.inf)):
-            values = getattr(self, key)
-            if len(values) not in (0, size):
-                raise ConfigError(f"field '{self.name}': expected {size} numbers in '{key}', found {len(values)}")
-            object.__setattr__(self, key, tuple(values) or (default,) * size)
-        if any(low > high for low, high in zip(self.lower, self.upper, strict=True)):
-            raise ConfigError(f"field '{self.name}': a lower limit lies above its upper limit")
-
-    @property
-    def element_names(self) -> tuple[str, ...]:
-        """A name for each number of the field, e.g. `eef_position.x`, `joint_position.panda_joint1`."""
-        if self.kind == "scalar":
-            return (self.name,)
-        parts = AXES.get(self.kind) or self.joints or tuple(str(i) for i in range(self.size))
-        return tuple(f"{self.name}.{part}" for part in parts)
+TOPIC = re.compile(r"/?[A-Za-z]\w*(/[A-Za-z_]\w*)*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -78,14 +29,18 @@ class Source:
     stamp: Literal["header", "receive"] = "header"
 
     def __post_init__(self) -> None:
+        if not TOPIC.fullmatch(self.topic) or "__" in self.topic:
+            raise ConfigError(
+                f"topic '{self.topic}': expected letters, digits and '_', beginning with a letter, joined by '/'"
+            )
         if not self.fields:
             raise ConfigError(f"topic '{self.topic}' has no fields")
         if self.type.count("/") != 2 or "/msg/" not in self.type:
             raise ConfigError(
                 f"topic '{self.topic}': expected a type such as 'sensor_msgs/msg/JointState', found '{self.type}'"
             )
-        if not self.max_age > 0:
-            raise ConfigError(f"topic '{self.topic}': expected max_age > 0 s, found {self.max_age}")
+        if not 0 < self.max_age < math.inf:
+            raise ConfigError(f"topic '{self.topic}': expected max_age > 0 s and finite, found {self.max_age}")
 
     @property
     def size(self) -> int:
@@ -163,8 +118,21 @@ class RobotSpec:
                 if item.name not in ("reward", "success", "terminated", "truncated"):
                     known = ("reward", "success", "terminated", "truncated")
                     raise ConfigError(f"outcome: unknown field '{item.name}'; {nearest(item.name, known)}")
+        for source in self.action:
+            for item in source.fields:
+                self._check_link(item)
         if self.workspace:
             self._check_workspace(self.workspace)
+
+    def _check_link(self, item: Field) -> None:
+        sizes = {piece.name: piece.stop - piece.start for piece in self.state_layout}
+        for key, name in (("follows", item.follows), ("moves", item.moves)):
+            if name and name not in sizes:
+                raise ConfigError(f"action '{item.name}', {key}: no state field '{name}'; {nearest(name, sizes)}")
+            if name and sizes[name] != item.size:
+                raise ConfigError(
+                    f"action '{item.name}', {key}: '{name}' has {sizes[name]} numbers, the action has {item.size}"
+                )
 
     def _check_workspace(self, box: Workspace) -> None:
         for key, layout in (("position", self.state_layout), ("velocity", self.action_layout)):
@@ -176,6 +144,8 @@ class RobotSpec:
                 raise ConfigError(f"workspace.{key}: expected a field of 3 numbers, '{name}' is not")
         if len(box.lower) != 3 or len(box.upper) != 3:
             raise ConfigError("workspace: expected 3 numbers (x, y, z) in 'lower' and in 'upper'")
+        if not all(low <= high for low, high in zip(box.lower, box.upper, strict=True)):
+            raise ConfigError("workspace: expected every number of 'lower' to be at most that of 'upper'")
 
     @property
     def period_ns(self) -> int:

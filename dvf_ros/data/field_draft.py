@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rosbags.interfaces import Nodetype
 
-from dvf_ros.core.spec import AXES, Field, Kind
+from dvf_ros.core.fields import AXES, Field, Kind
 from dvf_ros.data.definitions import Definitions, message_of
 
 JOINT_STATE = "sensor_msgs/msg/JointState"

@@ -146,8 +146,10 @@ def _batches(folder: Path, columns: list[str]) -> Iterator[dict[str, np.ndarray]
                 missing = [name for name in columns if name not in file.schema_arrow.names]
                 if missing:
                     raise ExchangeError(f"'{path}': expected the columns {missing}, found {file.schema_arrow.names}")
-                for batch in file.iter_batches(BATCH, columns=columns):
-                    yield {name: _numbers(path, name, batch.column(name)) for name in columns}
+                # One group after the other: over all of them, pyarrow holds the whole file.
+                for group in range(file.num_row_groups):
+                    for batch in file.iter_batches(BATCH, row_groups=[group], columns=columns):
+                        yield {name: _numbers(path, name, batch.column(name)) for name in columns}
         except (pa.ArrowException, OSError) as error:
             raise ExchangeError(f"'{path}' cannot be read: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -10,14 +11,17 @@ from torch import Tensor, nn
 
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.config import DecisionConfig, Device, TrainingConfig
 from dvf_ros.learning.dynamics import Dynamics
 from dvf_ros.learning.encoding import StateEncoder
+from dvf_ros.learning.heads import Actor, ValueHeads
 from dvf_ros.learning.occupancy import Occupancy
 from dvf_ros.learning.prior import BehaviorPrior
 from dvf_ros.learning.reward import RewardEnsemble
-from dvf_ros.learning.value import ValueEstimate, best_estimate, draw_randomness, estimate_value
+from dvf_ros.learning.support import Support
+from dvf_ros.learning.value import SampleFuture, ValueEstimate, best_estimate, draw_randomness, estimate_value
 from dvf_ros.learning.written_reward import ExpressionReward
 
 
@@ -27,6 +31,7 @@ class DvfAgent(nn.Module):
     `horizon` is the longest offset (ticks) that the data covers well enough to ask the occupancy for.
     """
 
+    distilled: Tensor
     action_mean: Tensor
     action_scale: Tensor
     action_lower: Tensor
@@ -51,7 +56,11 @@ class DvfAgent(nn.Module):
         self.dynamics = Dynamics(size, action_size, training)
         self.prior = BehaviorPrior(size, action_size, training)
         self.reward = RewardEnsemble(size, training)
+        self.value_heads = ValueHeads(size, training)
+        self.actor = Actor(size, action_size, training)
+        self.support = Support()
         self.written: ExpressionReward | None = None
+        self.register_buffer("distilled", torch.tensor(False))  # whether value_heads and actor have learned anything
         self.register_buffer("action_mean", torch.zeros(action_size))
         self.register_buffer("action_scale", torch.ones(action_size))
         self.register_buffer("action_lower", torch.as_tensor(spec.action_lower, dtype=torch.float32))
@@ -61,6 +70,12 @@ class DvfAgent(nn.Module):
 
     def configure(self, decision: DecisionConfig) -> None:
         """Take other run-time settings: moves the weights to the device and sets torch's threads (of the process)."""
+        for key in ("policy", "unsupported"):
+            if getattr(decision, key) == "actor" and not self.distilled:
+                raise ConfigError(
+                    f"'{key}': found actor, which this agent has not learned: it was trained without rewards, or "
+                    "without distillation; set something else, or train anew with both (training.distillation)"
+                )
         self.decision = decision
         self.device = choose_device(decision.device)
         self.to(self.device)
@@ -97,9 +112,9 @@ class DvfAgent(nn.Module):
         """Choose a chunk of actions for a state (D,); the same state and generator give the same decision.
 
         Candidates come from the prior, their ends from the dynamics, their values from futures that share offsets and
-        noise. A score is the value less `pessimism` times the ensemble's disagreement. The value that is reported
-        comes from fresh futures: the best of N noisy values is too high. Raises ValueError for a state of another
-        shape or with numbers that are not finite.
+        noise. A score is the value less `pessimism` times the ensemble's disagreement; the highest one wins among the
+        candidates that resemble the data, if there are any. Raises ValueError for a state of another shape or with
+        numbers that are not finite.
         """
         clock = [perf_counter()]
         start = self._encode(state)
@@ -107,32 +122,46 @@ class DvfAgent(nn.Module):
         clock.append(perf_counter())
         ends = self.dynamics.predict(start.expand(len(chunks), -1), chunks)  # (K, N, E)
         clock.append(perf_counter())
-        estimate = self.evaluate(ends, rng)
-        scores = estimate.value - self.decision.pessimism * estimate.disagreement
-        chosen = int(scores.argmax())
+        value, disagreement, error = self._value_ends(ends, rng)
+        scores = value - self.decision.pessimism * disagreement
+        supported = self.support.holds(self.dynamics.spread(ends), self.decision.false_alarm)
+        chosen = int(torch.where(supported, scores, -torch.inf).argmax() if supported.any() else scores.argmax())
         clock.append(perf_counter())
-        fresh = self.evaluate(ends[:, chosen : chosen + 1], rng)
-        futures = self.encoder.decode(fresh.futures[0, :, :-1])
-        mean_ends = self.encoder.decode(ends.mean(dim=0))
-        actions = (chunks * self.action_scale + self.action_mean).clamp(self.action_lower, self.action_upper)
-        clock.append(perf_counter())
-        stages = zip(("propose", "predict", "evaluate", "report"), np.diff(clock), strict=True)
+        actions = self._actions(chunks)
+        refused = self.decision.unsupported == "stop" and not supported.any()
+        astray = self.decision.unsupported == "actor" and not supported.any()
+        stages = zip(("propose", "predict", "evaluate"), np.diff(clock), strict=True)
         return Decision(
-            chunk=actions[chosen].cpu().numpy(),
+            chunk=(self._actions(self.bounded(self.actor.act(start)))[0] if astray else actions[chosen]).cpu().numpy(),
             chosen=chosen,
             candidates=actions.cpu().numpy(),
             scores=scores.cpu().numpy(),
-            values=estimate.value.cpu().numpy(),
-            disagreement=estimate.disagreement.cpu().numpy(),
-            standard_error=estimate.standard_error.cpu().numpy(),
-            futures=futures.cpu().numpy(),
+            values=value.cpu().numpy(),
+            disagreement=disagreement.cpu().numpy(),
+            standard_error=error.cpu().numpy(),
+            discount=self.training_config.discount,
+            supported=supported.cpu().numpy(),
+            refusal="neither the state nor any candidate resembles the data" if refused else "",
+            timings={stage: float(seconds) for stage, seconds in stages},
+        )
+
+    @torch.inference_mode()
+    def explain(self, state: np.ndarray, decision: Decision, rng: np.random.Generator) -> Decision:
+        """The decision with the futures and the value of its choice, for who asks: no command waits for this.
+
+        They come from futures that the choice did not see: the best of N noisy values is too high.
+        """
+        chunks = self.normalise_action(torch.from_numpy(decision.candidates).to(self.device))
+        ends = self.dynamics.predict(self._encode(state).expand(len(chunks), -1), chunks)  # (K, N, E)
+        fresh = self.evaluate(ends[:, decision.chosen : decision.chosen + 1], rng)
+        return replace(
+            decision,
+            ends=self.encoder.decode(ends.mean(dim=0)).cpu().numpy(),
+            futures=self.encoder.decode(fresh.futures[0, :, :-1]).cpu().numpy(),
             offsets=fresh.offsets.cpu().numpy() + self.training_config.chunk,
             rewards=fresh.rewards[0].cpu().numpy(),
             value=float(fresh.value[0]),
             value_error=float(fresh.standard_error[0]),
-            discount=self.training_config.discount,
-            ends=mean_ends.cpu().numpy(),
-            timings={stage: float(seconds) for stage, seconds in stages},
         )
 
     @torch.inference_mode()
@@ -150,6 +179,26 @@ class DvfAgent(nn.Module):
         """Actions (..., A) in the spec's units -> as the prior and the dynamics see them."""
         return (action - self.action_mean) / self.action_scale
 
+    def _actions(self, chunks: Tensor) -> Tensor:
+        """Actions in the spec's units, within its limits, of normalised chunks (..., h, A)."""
+        return (chunks * self.action_scale + self.action_mean).clamp(self.action_lower, self.action_upper)
+
+    def bounded(self, chunks: Tensor) -> Tensor:
+        """Normalised chunks (..., h, A) within the action limits of the spec."""
+        lower, upper = self.normalise_action(self.action_lower), self.normalise_action(self.action_upper)
+        return chunks.clamp(lower, upper)
+
+    def sample_values(self, states: Tensor, rng: np.random.Generator, futures: int, steps: int) -> Tensor:
+        """Sampled values (K, N), one per reward head, of states (N, E): what the value heads are distilled from."""
+        discount, horizon = self.training_config.discount, self.horizon
+        draws = draw_randomness(rng, futures, self.encoder.size, discount, horizon).to(self.device)
+        sample = self._sampler(self.occupancy.dropped, steps)
+        return estimate_value(sample, self.reward.predict, states.unsqueeze(1), draws, discount, horizon).heads
+
+    def _sampler(self, behavior: int, steps: int) -> SampleFuture:
+        index = torch.tensor([behavior], device=self.device)
+        return lambda state, offset, noise: self.occupancy.sample(state, offset, index, noise, steps)
+
     def _encode(self, state: np.ndarray) -> Tensor:
         """Model space (1, E) of a state (D,)."""
         state = np.asarray(state, np.float32)
@@ -162,12 +211,27 @@ class DvfAgent(nn.Module):
 
     def _propose(self, start: Tensor, rng: np.random.Generator) -> Tensor:
         """Normalised candidate chunks (N, h, A) for a state (1, E), within the action limits."""
-        count = self.decision.candidates if self.decision.use_value else 1
+        if self.decision.policy == "actor":
+            return self.bounded(self.actor.act(start))
+        count = self.decision.candidates if self.decision.policy == "best" else 1
         shape = (count, self.training_config.chunk, self.spec.action_size)
         noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
-        chunks = self.prior.sample(start, noise * self.decision.prior_temperature, self.decision.prior_steps)
-        lower, upper = self.normalise_action(self.action_lower), self.normalise_action(self.action_upper)
-        return chunks.clamp(lower, upper)
+        return self.bounded(
+            self.prior.sample(start, noise * self.decision.prior_temperature, self.decision.prior_steps)
+        )
+
+    @property
+    def uses_heads(self) -> bool:
+        """Whether the value heads score: they do not know a reward that somebody wrote."""
+        return self.decision.scoring == "heads" and self.written is None and bool(self.distilled)
+
+    def _value_ends(self, ends: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Value, disagreement and standard error, each (N,), of the ends (K, N, E) of N candidates."""
+        if not self.uses_heads:
+            estimate = self.evaluate(ends, rng)
+            return estimate.value, estimate.disagreement, estimate.standard_error
+        heads = self.value_heads.predict(ends).mean(dim=1)  # (K, N)
+        return heads.mean(dim=0), heads.std(dim=0, correction=0), torch.zeros_like(heads[0])  # nothing is sampled
 
     def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""
@@ -179,14 +243,12 @@ class DvfAgent(nn.Module):
         dropped = self.occupancy.dropped
         behaviors = range(dropped) if self.decision.behavior == "max" else [dropped]
         reward = self.written or self.reward
-        estimates = []
-        for index in behaviors:
-            behavior = torch.tensor([index], device=self.device)
-
-            def sample(state: Tensor, offset: Tensor, noise: Tensor, behavior: Tensor = behavior) -> Tensor:
-                return self.occupancy.sample(state, offset, behavior, noise, self.decision.occupancy_steps)
-
-            estimates.append(estimate_value(sample, reward.predict, starts, draws, discount, horizon))
+        estimates = [
+            estimate_value(
+                self._sampler(index, self.decision.occupancy_steps), reward.predict, starts, draws, discount, horizon
+            )
+            for index in behaviors
+        ]
         return best_estimate(estimates, self.decision.pessimism)
 
 

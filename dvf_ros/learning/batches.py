@@ -50,9 +50,13 @@ class Batches:
     def chunks(self, rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
         """Draw state (*shape, E), the chunk (*shape, h, A) taken in it, spec's units, and the state after the chunk."""
         start = self.windows[self._on_device(rng.integers(len(self.windows), size=shape))]
+        state, actions = self.recorded(start)
+        return state, actions, self.states[start + self.config.chunk]
+
+    def recorded(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """The state (..., E) of the frames `windows` (...), and the chunk (..., h, A) taken there, spec's units."""
         ticks = torch.arange(self.config.chunk, device=self.device)
-        actions = self._actions[start.unsqueeze(-1) + ticks]
-        return self.states[start], actions, self.states[start + self.config.chunk]
+        return self.states[windows], self._actions[windows.unsqueeze(-1) + ticks]
 
     def rewarded(self, rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor]:
         """Draw labelled state (*shape, E) and its reward (*shape,): on arrival, so the label of the frame before."""

@@ -8,6 +8,9 @@ from typing import Literal
 from dvf_ros.core.parsing import ConfigError
 
 Behavior = Literal["dropped", "max"]
+Scoring = Literal["futures", "heads"]
+Unsupported = Literal["report", "stop", "actor"]
+Policy = Literal["best", "actor", "prior"]
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -16,13 +19,15 @@ class TrainingConfig:
     """All that shapes the weights. Lengths are in ticks of the spec's rate, noise in standard deviations of the state.
 
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
-    another model generated; `behavior_drop` the share of training pairs whose behavior is hidden.
+    another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
+    the models come `distillation` updates of the value heads and the actor.
     """
 
     seed: int = 0
     discount: float = 0.97
     chunk: int = 8
     updates: int = 8000
+    distillation: int = 1500
     batch: int = 512
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
@@ -39,6 +44,7 @@ class TrainingConfig:
         _require("behavior_drop", self.behavior_drop, 0.0 < self.behavior_drop <= 1.0, "above 0 and at most 1")
         _require("perturbation", self.perturbation, self.perturbation >= 0.0, "at least 0")
         _require("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")
+        _require("distillation", self.distillation, self.distillation >= 0, "at least 0")
         for name in ("chunk", "updates", "batch", "width", "depth", "members"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
 
@@ -50,17 +56,24 @@ class DecisionConfig:
     `behavior` says whose value counts: `dropped` leaves the policy representation out (the value of the mixture that
     was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
     the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
-    below 1 they keep closer to what was done most. `use_value` false acts on one sample of the prior.
+    below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, actor the one chunk
+    that was distilled from such choices, prior one sample of the prior. `scoring` futures samples what follows every
+    candidate; heads asks the distilled value heads, where they have learned the reward in use. A candidate resembles
+    the data if the dynamics models agree on it as they do on the training data, but for a share `false_alarm` of
+    these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the actor.
     """
 
     candidates: int = 32
     futures: int = 16
     occupancy_steps: int = 4
     prior_steps: int = 6
-    prior_temperature: float = 0.7
+    prior_temperature: float = 1.0
     behavior: Behavior = "dropped"
     pessimism: float = 1.0
-    use_value: bool = True
+    policy: Policy = "best"
+    scoring: Scoring = "futures"
+    false_alarm: float = 1e-3
+    unsupported: Unsupported = "report"
     execute: int = 4
     threads: int = 1
     device: Device = "auto"
@@ -71,6 +84,7 @@ class DecisionConfig:
         even = self.futures % 2 == 0 and self.futures >= 4
         _require("futures", self.futures, even, "an even number of at least 4 (noise comes in antithetic pairs)")
         _require("prior_temperature", self.prior_temperature, self.prior_temperature >= 0.0, "at least 0")
+        _require("false_alarm", self.false_alarm, 1e-4 <= self.false_alarm <= 1.0, "between 1e-4 and 1")
         _require("pessimism", self.pessimism, self.pessimism >= 0.0, "at least 0")
 
 

@@ -30,6 +30,10 @@ class Dynamics(nn.Module):
         inputs = torch.cat([state, chunk.flatten(1)], dim=-1).expand(self.members, -1, -1)
         return state + self.net(inputs) * self.residual_scale
 
+    def spread(self, ends: Tensor) -> Tensor:
+        """How far the members' ends (K, B, E) are apart, (B,), in units of what a chunk usually changes."""
+        return (ends.std(dim=0, correction=0) / self.residual_scale).square().mean(dim=-1).sqrt()
+
     def loss(self, state: Tensor, chunk: Tensor, after: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Squared error of the scaled residual; state, after (K, B, E), chunk (K, B, h, A): a batch per member."""
         predicted = self.net(torch.cat([state, chunk.flatten(2)], dim=-1))

@@ -15,12 +15,14 @@ from dvf_ros.data.normalization import Normalization
 from dvf_ros.learning.agent import DvfAgent, choose_device
 from dvf_ros.learning.batches import Batches
 from dvf_ros.learning.config import LearningConfig
+from dvf_ros.learning.distillation import Distillation
 from dvf_ros.learning.value import coverage_horizon
 
 WARM_UP = 200
 LOG_EVERY = 100
 COVERED = 0.5
 SMALLEST_RESIDUAL = 1e-3
+SUPPORT_BATCH = 4096
 Metrics = dict[str, float]
 Progress = Callable[[int, Metrics], None]
 
@@ -29,16 +31,28 @@ def train(dataset: Dataset, config: LearningConfig, progress: Progress | None = 
     """Train an agent; `progress(updates_done, metrics)` is called every LOG_EVERY updates.
 
     Returns the agent with averaged weights, and the metrics of every call. Raises DatasetError for a dataset without
-    known actions. Without a reward in it, everything but the reward predictor is trained.
+    known actions. Without a reward in it there is no reward predictor, and nothing to distil; all else is trained.
     """
     training = Training(dataset, config)
-    history = []
-    while training.updates < config.training.updates:
-        metrics = training.update()
-        if training.updates % LOG_EVERY == 0 or training.updates == config.training.updates:
-            history.append({name: float(value) for name, value in metrics.items()} | {"update": training.updates})
-            if progress:
-                progress(training.updates, history[-1])
+    settings, history = config.training, []
+
+    def follow(stage: Training | Distillation, first: int, updates: int) -> None:
+        while stage.updates < updates:
+            metrics = stage.update()
+            if stage.updates % LOG_EVERY == 0 or stage.updates == updates:
+                done = first + stage.updates
+                history.append({name: float(value) for name, value in metrics.items()} | {"update": done})
+                if progress:
+                    progress(done, history[-1])
+
+    follow(training, 0, settings.updates)
+    training.fit_support()
+    if settings.distillation and len(training.batches.labels):
+        follow(
+            Distillation(training.agent, training.batches, settings.distillation, settings.seed),
+            settings.updates,
+            settings.distillation,
+        )
     return training.agent, history
 
 
@@ -58,7 +72,7 @@ class Training:
         horizon = coverage_horizon(dataset.episode_length, dataset.terminated, COVERED)
         online = DvfAgent(dataset.spec, dataset.behavior_names, horizon, settings, config.decision).cpu()
         online.encoder.fit(dataset.states)
-        self._batches = batches = Batches(dataset, online.encoder, settings, self.device)
+        self.batches = batches = Batches(dataset, online.encoder, settings, self.device)
         actions = Normalization.fit(dataset.actions[np.asarray(dataset.action_mask)])
         online.action_mean.copy_(torch.from_numpy(actions.mean))
         online.action_scale.copy_(torch.from_numpy(actions.scale))
@@ -78,7 +92,7 @@ class Training:
         """One step of every model; returns the metrics as tensors on the device."""
         rng = np.random.default_rng([self.config.seed, self.updates])
         self._generator.manual_seed(int(rng.integers(2**62)))
-        online, batches, half = self._online, self._batches, self.config.batch // 2
+        online, batches, half = self._online, self.batches, self.config.batch // 2
         state, chunk, after = batches.chunks(rng, self.config.members, half)
         losses = {
             "occupancy": online.occupancy.loss(*batches.pairs(rng), self._generator),
@@ -98,6 +112,16 @@ class Training:
         with torch.no_grad():
             torch._foreach_lerp_(self._averaged, self._weights, 1.0 - decay)
         return {f"{name}/{key}": value for name, (_, found) in losses.items() for key, value in found.items()}
+
+    def fit_support(self) -> None:
+        """Set the agent's limits of what resembles the data, by its spread on the recorded chunks."""
+        agent, spreads = self.agent, []
+        with torch.no_grad():
+            for windows in self.batches.windows.split(SUPPORT_BATCH):
+                state, chunk = self.batches.recorded(windows)
+                ends = agent.dynamics.predict(state, agent.normalise_action(chunk))
+                spreads.append(agent.dynamics.spread(ends))
+        agent.support.fit(torch.cat(spreads))
 
     def state_dict(self) -> dict[str, Tensor]:
         """All that `load_state_dict` needs to go on, as flat tensors."""
@@ -121,7 +145,7 @@ class Training:
         self.updates = int(tensors["updates"])
 
     def _prior_loss(self, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        state, chunk, _ = self._batches.chunks(rng, self.config.batch)
+        state, chunk, _ = self.batches.chunks(rng, self.config.batch)
         return self._online.prior.loss(state, self._online.normalise_action(chunk), self._generator)
 
 

@@ -33,7 +33,8 @@ class ValueEstimate:
     """Discounted returns of N states, and the futures behind them."""
 
     offsets: Tensor  # (M,) ticks
-    value: Tensor  # (N,)
+    heads: Tensor  # (K, N) value by reward head
+    value: Tensor  # (N,) their mean
     standard_error: Tensor  # (N,) of sampling; somewhat too large, since it ignores the stratification of offsets
     disagreement: Tensor  # (N,) standard deviation over the reward heads
     rewards: Tensor  # (N, M) mean over the heads
@@ -100,7 +101,7 @@ def estimate_value(
     )  # (N, M / 2): antithetic pairs are not independent, their means are
     error = pairs.std(dim=-1) / math.sqrt(pairs.shape[-1])
     disagreement = heads.std(dim=0, correction=0)
-    return ValueEstimate(draws.offsets, heads.mean(dim=0), error * gain, disagreement, mean, futures)
+    return ValueEstimate(draws.offsets, heads, heads.mean(dim=0), error * gain, disagreement, mean, futures)
 
 
 def best_estimate(estimates: Sequence[ValueEstimate], pessimism: float) -> ValueEstimate:
@@ -114,8 +115,9 @@ def best_estimate(estimates: Sequence[ValueEstimate], pessimism: float) -> Value
     def pick(name: str) -> Tensor:
         return torch.stack([getattr(item, name) for item in estimates])[best, states]
 
+    heads = torch.stack([item.heads for item in estimates])[best, :, states].T
     names = ("value", "standard_error", "disagreement", "rewards", "futures")
-    return ValueEstimate(estimates[0].offsets, *(pick(name) for name in names))
+    return ValueEstimate(estimates[0].offsets, heads, *(pick(name) for name in names))
 
 
 def coverage_horizon(length: np.ndarray, terminated: np.ndarray, share: float) -> int:

@@ -66,6 +66,8 @@ class CommandGate(Node):
             topic: self.create_timer(robot_deadline / self._speed, self._guard(topic), clock=steady, autostart=False)
             for topic in self._topics
         }
+        self._deadline_ns = round(robot_deadline / self._speed * 1e9)
+        self._period_ns = round(spec.period_ns / self._speed)
         for source in spec.action:
             self.create_subscription(
                 message_class(source.type), input_topic(source.topic), self._receiver(source), COMMAND_QOS
@@ -80,7 +82,7 @@ class CommandGate(Node):
 
     def close(self) -> None:
         """Stop the robot."""
-        self._send(self._gate.stop("the gate ends"))
+        self._send(self._gate.stop("the gate ends", at_once=True))
 
     def _receiver(self, source: Source) -> Callable[[Any], None]:
         selector = FieldSelector(source)
@@ -119,6 +121,8 @@ class CommandGate(Node):
         for item in outgoing:
             own = None if item.stop else stamp
             self._topics[item.topic].publish(item.values, self.get_clock().now().nanoseconds if own is None else own)
+            slowing = self._gate.slowing(item.topic)
+            self._deadlines[item.topic].timer_period_ns = self._period_ns if slowing else self._deadline_ns
             self._deadlines[item.topic].reset()
         if any(item.stop for item in outgoing):
             self.get_logger().warning(f"stop: {self._gate.last_stop}", throttle_duration_sec=1.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,6 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.time import Time
 from std_srvs.srv import SetBool
 
 from dvf_ros.control.brain import Brain, Command, Request
@@ -21,6 +22,7 @@ from dvf_ros.core.expression import Expression
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
+from dvf_ros.nodes.deadlines import Deadlines
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.inference import InferenceWorker
 from dvf_ros.nodes.live_parameters import follow_changes
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from dvf_ros.learning.agent import DvfAgent
 
 WARM_UP = 3
+EXPLANATION = 1  # its random numbers are others than the decision's
 
 
 class Controller(LifecycleNode):
@@ -92,32 +95,39 @@ class Controller(LifecycleNode):
         self._spec = spec
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
+        self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
+        # What is made is given back: by cleanup, or at once if a later part fails.
+        with ExitStack() as made:
+            self._commands = CommandTopics(self, spec)
+            made.callback(self._commands.destroy)
+            self._worker = InferenceWorker(self._warm_up, self._decide, self._deliver)
+            made.callback(self._worker.close)
+            self._states = StateTopics(self, spec, self._observe, self._refuse)
+            made.callback(self._states.destroy)
+            self._report = ControllerReport(self, spec, wanted.checkpoint, agent.reward_name, self._states.frames)
+            made.callback(self._report.destroy)
+            self._rewards = RewardRequests(self, spec, self._states, wanted.goal_object, self._set_reward)
+            made.callback(self._rewards.destroy)
+            kept = not wanted.lockstep
+            self._deadlines = Deadlines(self, spec, wanted.deadline, gap, kept, self._give_up, self._on_silence)
+            made.callback(self._deadlines.destroy)
+            made.callback(self.destroy_timer, self.create_timer(0.2, self._publish_status, clock=self._steady))
+            self._ticker = self.create_timer(1 / spec.rate, self._on_timer, autostart=False)
+            made.callback(self.destroy_timer, self._ticker)
+            self._made = made.pop_all()
         self._brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
         self._brain.paused = self._paused
-        self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
-        self._commands = CommandTopics(self, spec)
-        self._worker = InferenceWorker(self._warm_up, self._decide, self._deliver)
-        self._states = StateTopics(self, spec, self._observe)
-        self._report = ControllerReport(self, spec, wanted.checkpoint, agent.reward_name, self._states.frames)
-        self._rewards = RewardRequests(self, spec, self._states, wanted.goal_object, self._set_reward)
-        # Deadlines are kept on a steady clock: nobody sets that one.
-        self._deadline = self.create_timer(
-            wanted.deadline / spec.rate, self._on_deadline, clock=self._steady, autostart=False
-        )
-        self._watchdog = self.create_timer(gap, self._on_silence, clock=self._steady, autostart=False)
-        self._status = self.create_timer(0.2, self._publish_status, clock=self._steady)
-        self._ticker = (
-            self.create_timer(1 / spec.rate, self._on_timer, autostart=False) if wanted.tick_on == "timer" else None
-        )
         self.get_logger().info(
             f"{spec.robot} {spec.task}: {agent.decision.candidates} candidates x {agent.decision.futures} futures "
             f"on {agent.device}, ticks at {spec.rate:g} Hz on {wanted.tick_on}"
         )
 
     def _activate(self) -> None:
+        assert self._brain is not None
         self._grid.restart()
+        self._brain.restart()  # what was seen and commanded before says nothing about now
         self._active = True
-        if self._ticker:
+        if self.parameters.tick_on == "timer":
             self._ticker.reset()
         self._publish_status()
 
@@ -125,29 +135,25 @@ class Controller(LifecycleNode):
         with self._lock:
             self._active = False
             self._drop_pending()
-            self._watchdog.cancel()
-            if self._ticker:
-                self._ticker.cancel()
+            self._deadlines.stopped(at_rest=True)
+            self._ticker.cancel()
             assert self._brain is not None
-            self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "deactivated"))
+            self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "deactivated", at_once=True))
         self._publish_status()
 
     def _cleanup(self) -> None:
-        for timer in (self._deadline, self._watchdog, self._status, self._ticker):
-            if timer is not None:
-                self.destroy_timer(timer)
-        self._worker.close()
-        self._rewards.destroy()
-        self._states.destroy()
-        self._commands.destroy()
-        self._report.destroy()
+        self._made.close()
         self._brain = None
         del self._agent
 
     def _observe(self, topic: str, stamp: int, values: np.ndarray) -> None:
         assert self._brain is not None
         with self._lock:
-            self._brain.observe(topic, stamp, values)
+            epoch = self._brain.aligner.epoch
+            self._brain.observe(topic, stamp, values, self._now())
+            if self._brain.aligner.epoch != epoch:
+                self._grid.restart()
+            self._deadlines.heard(topic, stamp)
             if not self._active or self.parameters.tick_on != "state":
                 return
             if self.parameters.lockstep and topic == self._spec.state[0].topic and stamp == self._last_command.stamp:
@@ -159,55 +165,66 @@ class Controller(LifecycleNode):
                 # Only the newest tick is answered: a robot needs no commands for moments gone by.
                 self._tick(due[-1])
 
+    def _refuse(self, topic: str, reason: str) -> None:
+        assert self._brain is not None
+        with self._lock:
+            self._brain.refuse(topic, reason)
+
+    def _now(self) -> int | None:
+        """Steady ns by which inputs have to arrive; None for a simulation that waits."""
+        return None if self.parameters.lockstep else time.monotonic_ns()
+
     def _on_timer(self) -> None:
         with self._lock:
             self._tick(self.get_clock().now().nanoseconds)
 
     def _tick(self, stamp: int) -> None:
         assert self._brain is not None
-        if not self.parameters.lockstep:
-            self._watchdog.reset()
-        if self._pending is not None:
-            self._give_up(self._pending)
-        answer = self._brain.tick(stamp)
+        self._deadlines.ticked()
+        self._give_up()
+        answer = self._brain.tick(stamp, self._now())
         if isinstance(answer, Command):
             self._publish(answer)
             return
         self._pending = answer
         self._worker.submit(answer)
-        if not self.parameters.lockstep:
-            self._deadline.reset()
+        self._deadlines.asked()
 
     def _warm_up(self) -> None:
         for _ in range(WARM_UP):
-            self._agent.decide(self._spec.neutral_state, np.random.default_rng(0))
+            state, rng = self._spec.neutral_state, np.random.default_rng(0)
+            self._agent.explain(state, self._agent.decide(state, rng), rng)
 
     def _decide(self, request: Request) -> Decision:
         # On this thread, so that no decision ever sees half of a change.
         if (wanted := self.parameters.decision(self._stored)) != self._agent.decision:
             self._agent.configure(wanted)
+        return self._agent.decide(request.state, self._randomness(request))
+
+    def _randomness(self, request: Request, *purpose: int) -> np.random.Generator:
         # Seeded by the tick, not by a running count: the same input gives the same command after any history.
-        rng = np.random.default_rng([self.parameters.seed, request.stamp])
-        return self._agent.decide(request.state, rng)
+        return np.random.default_rng([self.parameters.seed, request.stamp, *purpose])
 
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
             self._report.decided(seconds)
             if request is not self._pending or self._brain is None:
                 return  # too late: this tick was answered without it
-            self._pending = None
-            self._deadline.cancel()
+            self._drop_pending()
             if isinstance(outcome, Exception):
                 self._publish(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
                 return
             self._publish(self._brain.accept(outcome, request))
+        if self._report.wanted:  # the command is out; what explains it may take its time
+            outcome = self._agent.explain(request.state, outcome, self._randomness(request, EXPLANATION))
         self._report.publish_decision(request, outcome)
 
-    def _on_deadline(self) -> None:
+    def _give_up(self) -> None:
         with self._lock:
-            self._deadline.cancel()
-            if self._pending is not None:
-                self._give_up(self._pending)
+            request = self._pending
+            self._drop_pending()
+            if request is not None and self._brain is not None:
+                self._publish(self._brain.late(request))
 
     def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Pause in whatever state the node is: neither activation nor a new configuration resumes."""
@@ -215,14 +232,12 @@ class Controller(LifecycleNode):
             self._paused = request.data
             if self._brain is not None:
                 self._brain.paused = request.data
-            if self._active and request.data:
+            if self._brain is not None and self._active and request.data:
                 self._drop_pending()
-                assert self._brain is not None
                 self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "paused"))
         if self._brain is not None:
             self._publish_status()
-        response.success = True
-        response.message = "paused until resumed by data: false" if request.data else "resumed"
+        response.success, response.message = True, "paused until data: false resumes" if request.data else "resumed"
         return response
 
     def _check_changes(self, changes: dict[str, Any]) -> None:
@@ -248,19 +263,18 @@ class Controller(LifecycleNode):
 
     def _drop_pending(self) -> None:
         self._pending = None
-        self._deadline.cancel()
-
-    def _give_up(self, request: Request) -> None:
-        assert self._brain is not None
-        self._pending = None
-        self._publish(self._brain.late(request))
+        self._deadlines.answered()
 
     def _on_silence(self) -> None:
+        assert self._brain is not None
         with self._lock:
-            self._watchdog.cancel()
+            if not self._active:
+                return
+            self._drop_pending()
             self._grid.restart()
-            assert self._brain is not None
-            self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "no new state"))
+            stamp = self.get_clock().now().nanoseconds
+            self._publish(self._brain.stop(stamp, self._brain.silence(time.monotonic_ns())))
+            self._deadlines.stopped(self._brain.at_rest)
 
     def _publish(self, command: Command) -> None:
         if command.stop_reason:
@@ -268,6 +282,8 @@ class Controller(LifecycleNode):
         self._last_command = command
         self._report.commanded(command)
         self._commands.publish(command.action, command.stamp)
+        if self._brain is not None and not self._commands.heard:
+            self._brain.unheard()
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         if self._brain is None:
@@ -282,8 +298,7 @@ class Controller(LifecycleNode):
         if self._active:
             state = ControllerStatus.STOPPED if self._report.stop_reason else ControllerStatus.RUNNING
             state = ControllerStatus.PAUSED if self._paused else state
-        now: Time = self.get_clock().now()
-        self._report.publish_status(state, self._brain.counters, now)
+        self._report.publish_status(state, self._brain.counters, self.get_clock().now())
 
 
 def main() -> int:

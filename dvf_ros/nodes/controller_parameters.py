@@ -12,13 +12,13 @@ from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec
 
 if TYPE_CHECKING:
-    from dvf_ros.learning.config import DecisionConfig, Device
+    from dvf_ros.learning.config import DecisionConfig, Device, Policy, Unsupported
 
 
 MOST_FUTURES = 65_536
 """Of one decision, all candidates together: more would not fit a robot's memory, nor any period."""
 
-CHANGEABLE = ("candidates", "futures", "score")
+CHANGEABLE = ("candidates", "futures")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class ControllerParameters:
     max_reuse: int
     candidates: int
     futures: int
-    score: bool
+    policy: str
+    unsupported: str
     goal_object: str
 
     @classmethod
@@ -109,12 +110,21 @@ class ControllerParameters:
                 "",
                 "Position in the state that ~/goal moves; empty: an object's, else the robot's own",
             ),
-            score=declare(
+            policy=declare(
                 node,
-                "score",
-                True,
-                "false: act on one sample of the behavior prior, without any value",
-                read_only=False,
+                "policy",
+                "",
+                "best: the best of the candidates. actor: the one chunk distilled from such choices, which is fast. "
+                "prior: one sample of the behavior prior, for comparison. Empty: as the checkpoint says",
+                options=("", "best", "actor", "prior"),
+            ),
+            unsupported=declare(
+                node,
+                "unsupported",
+                "",
+                "What to do where neither the state nor any candidate resembles the data: report it only, stop, or "
+                "leave it to the actor. Empty: as the checkpoint says",
+                options=("", "report", "stop", "actor"),
             ),
         )
 
@@ -132,7 +142,8 @@ class ControllerParameters:
             device=cast("Device", self.device),
             candidates=self.candidates or stored.candidates,
             futures=self.futures or stored.futures,
-            use_value=self.score,
+            policy=cast("Policy", self.policy or stored.policy),
+            unsupported=cast("Unsupported", self.unsupported or stored.unsupported),
         )
         count = wanted.candidates * wanted.futures
         if count > MOST_FUTURES:

@@ -30,6 +30,7 @@ class ControllerReport:
     def __init__(self, node: Node, spec: RobotSpec, checkpoint: str, reward: str, frames: Mapping[str, str]) -> None:
         self.stop_reason = "no tick yet"
         self.reward = reward
+        self._last_stop = ""
         self._node = node
         self._spec = spec
         self._checkpoint = checkpoint
@@ -52,6 +53,8 @@ class ControllerReport:
 
     def commanded(self, command: Command) -> None:
         """Note why the last command stopped the robot, if it did."""
+        if not self.stop_reason:  # what a stop begins with is its cause; what is wrong later may follow from it
+            self._last_stop = command.stop_reason or self._last_stop
         self.stop_reason = command.stop_reason
 
     def publish_status(self, state: int, counters: Counters, now: Time) -> None:
@@ -75,6 +78,11 @@ class ControllerReport:
             )
         )
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody listens to what explains a decision."""
+        return any(topic.get_subscription_count() for topic in (self._futures, self._value, self._markers))
+
     def publish_decision(self, request: Request, decision: Decision) -> None:
         """Publish scores, futures, value and markers of a decision to whoever listens."""
         header = self._header(request.stamp)
@@ -93,6 +101,7 @@ class ControllerReport:
                     values=_floats(decision.values),
                     disagreement=_floats(decision.disagreement),
                     standard_error=_floats(decision.standard_error),
+                    supported=decision.supported.tolist(),
                 )
             )
         if self._futures.get_subscription_count():
@@ -128,6 +137,8 @@ class ControllerReport:
             status.add(f"tick latency {name} (ms)", f"{value:.2f}")
         status.add("reward", self.reward)
         status.add("input age (s)", f"{brain.input_age:.3f}")
+        status.add("last stop", self._last_stop)
+        status.add("last clamped", brain.last_clamped)
         for name, count in vars(brain.counters).items():
             status.add(name.replace("_", " "), str(count))
         return status

@@ -39,7 +39,7 @@ class InferenceWorker:
             self._next = (request, time.perf_counter())
             self._changed.notify()
 
-    def close(self, timeout: float = 2.0) -> None:
+    def close(self, timeout: float = 1.0) -> None:
         """End the thread; a decision still being computed is waited for at most `timeout` seconds."""
         with self._changed:
             self._closing = True

@@ -52,10 +52,12 @@ def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = Sin
         # Not spin_until_future_complete: it adds a callback to the future at every turn, and never takes one away.
         # Being woken is not enough for spin_once to return; a task, even an empty one, is.
         done.add_done_callback(lambda _: spinner.create_task(lambda: None))
-        while not done.done():
-            spinner.spin_once()
-        if isinstance(node, Closable):
-            node.close()
+        try:
+            while not done.done():
+                spinner.spin_once()
+        finally:  # also after an error in a callback: the robot still gets its stop
+            if isinstance(node, Closable):
+                node.close()
     finally:
         # The watcher ends before the executor that it talks to.
         signal.set_wakeup_fd(-1)

@@ -21,15 +21,21 @@ COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=R
 class StateTopics:
     """Subscriptions to all state topics of a spec; each message's fields go to `observe(topic, stamp, values)`.
 
-    A message that does not hold what the spec says is logged (throttled), counted and dropped. `frames` are the
-    frame_ids that the topics last had.
+    A message that does not hold what the spec says is logged (throttled) and dropped; `refuse(topic, reason)` hears.
+    `frames` are the frame_ids that the topics last had.
     """
 
-    def __init__(self, node: Node, spec: RobotSpec, observe: Callable[[str, int, np.ndarray], None]) -> None:
-        self.refused = 0
+    def __init__(
+        self,
+        node: Node,
+        spec: RobotSpec,
+        observe: Callable[[str, int, np.ndarray], None],
+        refuse: Callable[[str, str], None] = lambda topic, reason: None,
+    ) -> None:
         self.frames: dict[str, str] = {}
         self._node = node
         self._observe = observe
+        self._refuse = refuse
         self._subscriptions = [
             node.create_subscription(message_class(source.type), source.topic, self._callback(source), SENSOR_QOS)
             for source in spec.state
@@ -47,8 +53,10 @@ class StateTopics:
             try:
                 values = selector.select(message)
                 stamp = selector.stamp(message, self._node.get_clock().now().nanoseconds)
+                if stamp < 0:  # rclpy's Time knows none, and a command carries its state's
+                    raise SelectionError(f"topic '{source.topic}': expected a stamp since 1970, found {stamp} ns")
             except SelectionError as error:
-                self.refused += 1
+                self._refuse(source.topic, str(error))
                 self._node.get_logger().error(f"message dropped: {error}", throttle_duration_sec=1.0)
                 return
             if hasattr(message, "header"):
@@ -79,6 +87,11 @@ class CommandTopic:
         write_fields(self.source, values, message)
         self._publisher.publish(message)
 
+    @property
+    def listeners(self) -> int:
+        """How many subscriptions the publisher has found."""
+        return int(self._publisher.get_subscription_count())
+
     def destroy(self) -> None:
         """Take the publisher down."""
         self._node.destroy_publisher(self._publisher)
@@ -89,6 +102,11 @@ class CommandTopics:
 
     def __init__(self, node: Node, spec: RobotSpec) -> None:
         self._topics = [CommandTopic(node, source, spec.frame) for source in spec.action]
+
+    @property
+    def heard(self) -> bool:
+        """Whether somebody listens to every topic."""
+        return all(topic.listeners for topic in self._topics)
 
     def publish(self, action: np.ndarray, stamp: int) -> None:
         """Publish `action` (A,) under `stamp` (ns); a topic of which a number is not finite is left out."""

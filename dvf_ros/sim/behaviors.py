@@ -2,8 +2,10 @@
 
 All levels run the same closed loop: above the cube, turn to a face, down, close, lift, hold. They differ in
 how often and how badly a decision goes wrong. Errors are drawn per decision and last a few tenths of a second,
-so levels visit the same states and differ in what they do there: a clone of their mixture fails often,
-a good choice among its samples does not.
+so levels visit the same states and differ in what they do there. One error is no noise about a good mean: a
+shallow grasp closes above the cube, and who makes it stays there and tries again, while the skilled pass by in a
+few steps. Most of what was recorded there is wrong, so that neither a sample of the mixture nor its mean or mode
+lifts the cube reliably; a good choice among its samples does.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ HOLD_HEIGHT = 0.945
 CLOSING_STEPS = 10
 """Steps that the fingers need from open to closed."""
 
+SHALLOW = (0.025, 0.045)
+"""m, range of heights above the cube's centre at which a shallow grasp closes."""
+
 NOISE_TIME = 0.35
 """s, correlation time of the noise on velocities."""
 
@@ -37,6 +42,7 @@ class Skill:
     offset, yaw_offset: m, rad, standard deviation of the error of an aim; a new aim is taken aim_rate times
     a second, and after every miss. lapse_rate: 1/s, how often the hand does something else for a while.
     early_close: 1/s, how often it closes too soon near the cube. slip_rate: 1/s, how often it lets go.
+    shallow: probability that an aim lies SHALLOW above the cube, where the fingers close on nothing.
     patience: probability that a missed grasp is tried again at once rather than after a second or more.
     """
 
@@ -50,13 +56,14 @@ class Skill:
     early_close: float = 0.0
     slip_rate: float = 0.0
     patience: float = 1.0
+    shallow: float = 0.0
 
 
 BEHAVIORS = {
-    "expert": Skill(0.15, 0.02, 0.05, 0.005, 0.05, 0.5, 0.15, 0.08, 0.03, 1.0),
-    "adept": Skill(0.15, 0.04, 0.15, 0.011, 0.15, 0.7, 0.35, 0.25, 0.20, 0.8),
-    "clumsy": Skill(0.15, 0.055, 0.20, 0.016, 0.20, 0.9, 0.45, 0.45, 0.35, 0.7),
-    "novice": Skill(0.14, 0.08, 0.35, 0.030, 0.40, 1.0, 0.80, 1.00, 0.80, 0.4),
+    "expert": Skill(0.15, 0.02, 0.05, 0.005, 0.05, 0.5, 0.15, 0.08, 0.03, 1.0, 0.10),
+    "adept": Skill(0.15, 0.04, 0.15, 0.011, 0.15, 0.7, 0.35, 0.25, 0.20, 0.8, 0.25),
+    "clumsy": Skill(0.15, 0.055, 0.20, 0.016, 0.20, 0.9, 0.40, 0.35, 0.25, 0.9, 0.50),
+    "novice": Skill(0.14, 0.08, 0.35, 0.030, 0.40, 1.0, 0.70, 0.80, 0.60, 0.6, 0.75),
 }
 
 
@@ -181,7 +188,8 @@ class LiftBehavior:
     def _aim(self) -> None:
         """Draw where, at which height and at which yaw to grasp."""
         self._offset = self._rng.normal(0.0, self.skill.offset, 2)
-        self._depth = abs(self._rng.normal(0.0, 0.4 * self.skill.offset))
+        shallow = self._rng.random() < self.skill.shallow
+        self._depth = self._rng.uniform(*SHALLOW) if shallow else abs(self._rng.normal(0.0, 0.4 * self.skill.offset))
         self._yaw_offset = self._rng.normal(0.0, self.skill.yaw_offset)
 
     def _drift(self) -> None:

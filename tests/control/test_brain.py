@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,12 +25,8 @@ def decision(chunk: np.ndarray) -> Decision:
         values=one,
         disagreement=one,
         standard_error=one,
-        futures=np.zeros((1, SPEC.state_size)),
-        offsets=np.ones(1, int),
-        rewards=one,
-        value=0.0,
-        value_error=0.0,
         discount=0.9,
+        supported=np.ones(1, bool),
     )
 
 
@@ -155,4 +153,15 @@ def test_time_that_jumps_back_forgets_what_was_observed() -> None:
     observe(brain, 100 * PERIOD)
     brain.observe("odom", 10 * PERIOD, np.zeros(10))
     answer = brain.tick(10 * PERIOD)
+    assert isinstance(answer, Command) and answer.stop_reason == "time jumped by +0.90 s"
+    answer = brain.tick(10 * PERIOD)
     assert isinstance(answer, Command) and "no message yet on imu" in answer.stop_reason
+
+
+def test_a_decision_that_its_agent_refuses_stops_the_robot() -> None:
+    brain = make_brain()
+    observe(brain, 0)
+    request = brain.tick(0)
+    assert isinstance(request, Request)
+    answer = brain.accept(replace(decision(np.zeros((4, 2))), refusal="far from the data"), request)
+    assert answer.stop_reason == "far from the data" and brain.counters.stops == 1

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dvf_ros.control.safety import SafetyFilter, UnsafeAction
+from dvf_ros.control.safety import UnsafeAction
+from dvf_ros.control.safety_filter import SafetyFilter
 from dvf_ros.core.spec import RobotSpec
 
 SPEC = RobotSpec.load("config/panda_lift.yaml")
@@ -29,7 +30,7 @@ def test_the_layout_is_what_these_tests_think() -> None:
 
 @given(action=arrays(float, 5, elements=finite), position=arrays(float, 3, elements=st.floats(-3, 3)))
 def test_no_limit_is_ever_exceeded(action: np.ndarray, position: np.ndarray) -> None:
-    filtered = SafetyFilter(SPEC).apply(action, state_at(*position), None)
+    filtered = SafetyFilter(SPEC).apply(action, state_at(*position))
     assert (filtered.action >= SPEC.action_lower).all() and (filtered.action <= SPEC.action_upper).all()
     assert SPEC.workspace is not None
     after = state_at(*position)[POSITION] + filtered.action[:3] / SPEC.rate
@@ -40,36 +41,40 @@ def test_no_limit_is_ever_exceeded(action: np.ndarray, position: np.ndarray) -> 
 
 def test_an_action_within_all_limits_is_untouched() -> None:
     action = np.array([0.1, -0.2, 0.05, 1.0, 0.04])
-    filtered = SafetyFilter(SPEC).apply(action, state_at(0, 0, 1), None)
+    filtered = SafetyFilter(SPEC).apply(action, state_at(0, 0, 1))
     assert (filtered.action == action).all() and filtered.clamped == ()
 
 
 def test_what_was_clamped_is_named() -> None:
-    filtered = SafetyFilter(SPEC).apply(np.array([9.0, 0, 0, 0, 0]), state_at(0, 0, 1), None)
+    filtered = SafetyFilter(SPEC).apply(np.array([9.0, 0, 0, 0, 0]), state_at(0, 0, 1))
     assert filtered.clamped == ("linear_velocity.x",)
 
 
 def test_outside_the_workspace_only_the_way_back_is_open() -> None:
     safety = SafetyFilter(SPEC)
     outside = state_at(0.5, 0, 1)
-    assert safety.apply(np.array([0.1, 0, 0, 0, 0]), outside, None).action[0] == 0
-    assert safety.apply(np.array([-0.1, 0, 0, 0, 0]), outside, None).action[0] == pytest.approx(-0.1)
+    assert safety.apply(np.array([0.1, 0, 0, 0, 0]), outside).action[0] == 0
+    assert safety.apply(np.array([-0.1, 0, 0, 0, 0]), outside).action[0] == pytest.approx(-0.1)
 
 
-@given(action=arrays(float, 2, elements=finite), previous=arrays(float, 2, elements=st.floats(-0.3, 0.3)))
-def test_a_command_changes_no_faster_than_its_rate(action: np.ndarray, previous: np.ndarray) -> None:
-    filtered = SafetyFilter(BASE).apply(action, BASE.neutral_state, previous)
-    assert (np.abs(filtered.action - previous) <= BASE.action_max_rate / BASE.rate + 1e-9).all()
+@given(actions=st.lists(arrays(float, 2, elements=finite), min_size=1, max_size=20))
+def test_a_command_changes_no_faster_than_its_rate_and_starts_from_rest(actions: list[np.ndarray]) -> None:
+    safety, previous = SafetyFilter(BASE), np.zeros(2)
+    for action in actions:
+        filtered = safety.apply(action, BASE.neutral_state)
+        assert (np.abs(filtered.action - previous) <= BASE.action_max_rate / BASE.rate + 1e-9).all()
+        previous = filtered.action
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_is_refused_by_name(bad: float) -> None:
     with pytest.raises(UnsafeAction, match="yaw_rate"):
-        SafetyFilter(SPEC).apply(np.array([0, 0, 0, bad, 0]), state_at(0, 0, 1), None)
+        SafetyFilter(SPEC).apply(np.array([0, 0, 0, bad, 0]), state_at(0, 0, 1))
 
 
 def test_a_stop_is_still_and_keeps_the_grip() -> None:
     safety = SafetyFilter(SPEC)
-    assert (safety.stop_action(np.array([0.3, 0.1, 0.2, 1, 0.02])) == [0, 0, 0, 0, 0.02]).all()
-    first = safety.stop_action(None)
-    assert (first[:4] == 0).all() and np.isnan(first[4])
+    first = safety.stop()
+    assert (first[:4] == 0).all() and np.isnan(first[4]), "nothing is known to hold yet"
+    safety.apply(np.array([0.3, 0.1, 0.2, 1, 0.02]), state_at(0, 0, 1))
+    assert (safety.stop() == [0, 0, 0, 0, 0.02]).all()

@@ -34,7 +34,7 @@ def test_the_mobile_base() -> None:
 
 
 def test_layouts_cover_the_vectors() -> None:
-    for file in CONFIG.glob("*_*.yaml"):
+    for file in (file for file in CONFIG.glob("*_*.yaml") if "ros__parameters" not in file.read_text()):
         spec = RobotSpec.load(file)
         for layout, size in ((spec.state_layout, spec.state_size), (spec.action_layout, spec.action_size)):
             assert [piece.start for piece in layout] == [0, *(piece.stop for piece in layout[:-1])]

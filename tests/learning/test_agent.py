@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.training import train
 from tests.learning.small import CONFIG, dataset
@@ -30,6 +32,10 @@ def decide(agent: DvfAgent, seed: int = 0):
     return agent.decide(STATE, np.random.default_rng(seed))
 
 
+def explain(agent: DvfAgent, seed: int = 0):
+    return agent.explain(STATE, decide(agent, seed), np.random.default_rng([seed, 1]))
+
+
 def test_a_decision_has_the_stated_shapes_and_is_finite(agent: DvfAgent) -> None:
     decision = decide(agent)
     assert decision.candidates.shape == (6, 4, 3)
@@ -37,6 +43,8 @@ def test_a_decision_has_the_stated_shapes_and_is_finite(agent: DvfAgent) -> None
     for name in ("scores", "values", "disagreement", "standard_error"):
         assert getattr(decision, name).shape == (6,)
         assert np.isfinite(getattr(decision, name)).all()
+    assert decision.supported.shape == (6,) and decision.futures.size == 0
+    decision = explain(agent)
     assert decision.futures.shape == (8, 7)
     assert decision.ends.shape == (6, 7)
     assert decision.offsets.shape == decision.rewards.shape == (8,)
@@ -45,14 +53,14 @@ def test_a_decision_has_the_stated_shapes_and_is_finite(agent: DvfAgent) -> None
 
 def test_the_chosen_chunk_is_the_one_of_highest_score(agent: DvfAgent) -> None:
     decision = decide(agent)
-    assert decision.chosen == decision.scores.argmax()
+    assert decision.supported.all() and decision.chosen == decision.scores.argmax()
     np.testing.assert_array_equal(decision.chunk, decision.candidates[decision.chosen])
     pessimism = CONFIG.decision.pessimism
     np.testing.assert_allclose(decision.scores, decision.values - pessimism * decision.disagreement, rtol=1e-5)
 
 
 def test_the_same_seed_decides_the_same_and_another_does_not(agent: DvfAgent) -> None:
-    first, second, other = decide(agent), decide(agent), decide(agent, seed=1)
+    first, second, other = explain(agent), explain(agent), explain(agent, seed=1)
     for name in ("candidates", "scores", "values", "futures", "offsets", "rewards"):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
     assert not np.array_equal(first.candidates, other.candidates)
@@ -73,8 +81,9 @@ def test_the_same_candidate_twice_gets_the_same_score(agent: DvfAgent, monkeypat
 
 
 def test_the_reported_value_comes_from_fresh_futures(agent: DvfAgent) -> None:
-    values = [decide(agent, seed) for seed in range(20)]
-    assert any(item.value != item.values[item.chosen] for item in values)
+    for seed in range(20):
+        decision = explain(agent, seed)
+        assert decision.value != decision.values[decision.chosen]
 
 
 def test_values_are_returns_within_the_range_of_the_rewards(agent: DvfAgent) -> None:
@@ -87,14 +96,54 @@ def test_values_are_returns_within_the_range_of_the_rewards(agent: DvfAgent) -> 
 
 
 def test_offsets_count_from_the_present(agent: DvfAgent) -> None:
-    assert decide(agent).offsets.min() > agent.training_config.chunk
+    assert explain(agent).offsets.min() > agent.training_config.chunk
 
 
 def test_prior_alone_is_one_candidate(agent: DvfAgent) -> None:
-    agent.configure(replace(CONFIG.decision, use_value=False))
+    agent.configure(replace(CONFIG.decision, policy="prior"))
     decision = decide(agent)
     assert decision.candidates.shape == (1, 4, 3)
     assert decision.chosen == 0
+
+
+def test_the_actor_is_one_candidate_and_the_same_for_every_seed(agent: DvfAgent) -> None:
+    agent.configure(replace(CONFIG.decision, policy="actor"))
+    first, second = decide(agent), decide(agent, seed=1)
+    assert first.candidates.shape == (1, 4, 3)
+    np.testing.assert_array_equal(first.chunk, second.chunk)
+
+
+def test_an_actor_that_learned_nothing_is_refused(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(agent._buffers, "distilled", torch.tensor(False))
+    with pytest.raises(ConfigError, match="found actor, which this agent has not learned"):
+        agent.configure(replace(CONFIG.decision, policy="actor"))
+
+
+def test_a_candidate_that_resembles_the_data_wins_over_a_better_one_that_does_not(
+    agent: DvfAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = decide(agent).chosen
+    monkeypatch.setattr(agent.support, "holds", lambda spread, rate: torch.arange(len(spread)) != best)
+    decision = decide(agent)
+    assert decision.chosen != best and decision.scores[best] > decision.scores[decision.chosen]
+    monkeypatch.setattr(agent.support, "holds", lambda spread, rate: torch.zeros(len(spread), dtype=torch.bool))
+    assert decide(agent).chosen == best and not decide(agent).supported.any() and not decide(agent).refusal
+    agent.configure(replace(CONFIG.decision, unsupported="stop"))
+    assert decide(agent).refusal == "neither the state nor any candidate resembles the data"
+    agent.configure(replace(CONFIG.decision, policy="actor"))
+    acted = decide(agent).chunk
+    agent.configure(replace(CONFIG.decision, unsupported="actor"))
+    np.testing.assert_array_equal(decide(agent).chunk, acted)
+
+
+def test_the_value_heads_score_unless_a_reward_is_written(agent: DvfAgent) -> None:
+    agent.configure(replace(CONFIG.decision, scoring="heads"))
+    first, second = decide(agent), agent.decide(STATE, np.random.default_rng(0))
+    np.testing.assert_array_equal(first.scores, second.scores)
+    assert (first.standard_error == 0).all() and np.isfinite(first.scores).all()
+    agent.set_reward(parse_expression("position.x", agent.spec))
+    assert (decide(agent).standard_error > 0).all()
+    agent.set_reward(None)
 
 
 def test_best_behavior_is_at_least_as_good_as_each(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:

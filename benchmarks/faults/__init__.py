@@ -1,0 +1,1 @@
+"""What the controller and the gate do when something fails, measured from outside."""
