@@ -35,6 +35,7 @@ class RescoredAgent(DvfAgent):
         mean = scores.mean(dim=0)
         return ValueEstimate(
             offsets=torch.zeros(len(states), dtype=torch.int64),
+            heads=mean.unsqueeze(0),
             value=mean,
             standard_error=scores.std(dim=0),
             disagreement=torch.zeros_like(mean),
