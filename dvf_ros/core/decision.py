@@ -34,3 +34,8 @@ class Decision:
     rewards: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (M,) predicted reward of each future
     value: float = math.nan  # of the chosen candidate
     value_error: float = math.nan  # its standard error
+
+    @property
+    def explained(self) -> bool:
+        """Whether it holds the futures of its choice."""
+        return len(self.offsets) > 0

@@ -23,6 +23,7 @@ from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
 from dvf_ros.nodes.deadlines import Deadlines
+from dvf_ros.nodes.deciding import Deciding
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.inference import InferenceWorker
 from dvf_ros.nodes.live_parameters import follow_changes
@@ -34,9 +35,6 @@ from dvf_ros.nodes.transitions import logged
 
 if TYPE_CHECKING:
     from dvf_ros.learning.agent import DvfAgent
-
-WARM_UP = 3
-EXPLANATION = 1  # its random numbers are others than the decision's
 
 
 class Controller(LifecycleNode):
@@ -92,6 +90,7 @@ class Controller(LifecycleNode):
         agent = load_checkpoint(wanted.checkpoint, spec)
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
+        self._deciding = Deciding(agent, lambda: self.parameters.decision(self._stored), wanted.seed, self.get_logger())
         self._spec = spec
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
@@ -100,7 +99,7 @@ class Controller(LifecycleNode):
         with ExitStack() as made:
             self._commands = CommandTopics(self, spec)
             made.callback(self._commands.destroy)
-            self._worker = InferenceWorker(self._warm_up, self._decide, self._deliver)
+            self._worker = InferenceWorker(self._deciding.warm_up, self._deciding.decide, self._deliver)
             made.callback(self._worker.close)
             self._states = StateTopics(self, spec, self._observe, self._refuse)
             made.callback(self._states.destroy)
@@ -144,7 +143,7 @@ class Controller(LifecycleNode):
     def _cleanup(self) -> None:
         self._made.close()
         self._brain = None
-        del self._agent
+        del self._agent, self._deciding
 
     def _observe(self, topic: str, stamp: int, values: np.ndarray) -> None:
         assert self._brain is not None
@@ -190,21 +189,6 @@ class Controller(LifecycleNode):
         self._worker.submit(answer)
         self._deadlines.asked()
 
-    def _warm_up(self) -> None:
-        for _ in range(WARM_UP):
-            state, rng = self._spec.neutral_state, np.random.default_rng(0)
-            self._agent.explain(state, self._agent.decide(state, rng), rng)
-
-    def _decide(self, request: Request) -> Decision:
-        # On this thread, so that no decision ever sees half of a change.
-        if (wanted := self.parameters.decision(self._stored)) != self._agent.decision:
-            self._agent.configure(wanted)
-        return self._agent.decide(request.state, self._randomness(request))
-
-    def _randomness(self, request: Request, *purpose: int) -> np.random.Generator:
-        # Seeded by the tick, not by a running count: the same input gives the same command after any history.
-        return np.random.default_rng([self.parameters.seed, request.stamp, *purpose])
-
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
             self._report.decided(seconds)
@@ -216,7 +200,7 @@ class Controller(LifecycleNode):
                 return
             self._publish(self._brain.accept(outcome, request))
         if self._report.wanted:  # the command is out; what explains it may take its time
-            outcome = self._agent.explain(request.state, outcome, self._randomness(request, EXPLANATION))
+            outcome = self._deciding.explain(request, outcome)
         self._report.publish_decision(request, outcome)
 
     def _give_up(self) -> None:

@@ -86,7 +86,7 @@ class ControllerReport:
     def publish_decision(self, request: Request, decision: Decision) -> None:
         """Publish scores, futures, value and markers of a decision to whoever listens."""
         header = self._header(request.stamp)
-        if self._markers.get_subscription_count():
+        if decision.explained and self._markers.get_subscription_count():
             self._markers.publish(self._pictures.draw(header, request.state, decision))
         if self._scores.get_subscription_count():
             _, horizon, action_size = decision.candidates.shape
@@ -104,7 +104,7 @@ class ControllerReport:
                     supported=decision.supported.tolist(),
                 )
             )
-        if self._futures.get_subscription_count():
+        if decision.explained and self._futures.get_subscription_count():
             self._futures.publish(
                 FutureStates(
                     header=header,
@@ -115,7 +115,7 @@ class ControllerReport:
                     rewards=_floats(decision.rewards),
                 )
             )
-        if self._value.get_subscription_count():
+        if decision.explained and self._value.get_subscription_count():
             self._value.publish(
                 ValueEstimate(
                     header=header,

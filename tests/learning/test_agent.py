@@ -43,8 +43,9 @@ def test_a_decision_has_the_stated_shapes_and_is_finite(agent: DvfAgent) -> None
     for name in ("scores", "values", "disagreement", "standard_error"):
         assert getattr(decision, name).shape == (6,)
         assert np.isfinite(getattr(decision, name)).all()
-    assert decision.supported.shape == (6,) and decision.futures.size == 0
+    assert decision.supported.shape == (6,) and not decision.explained
     decision = explain(agent)
+    assert decision.explained
     assert decision.futures.shape == (8, 7)
     assert decision.ends.shape == (6, 7)
     assert decision.offsets.shape == decision.rewards.shape == (8,)

@@ -1,0 +1,52 @@
+"""The agent as the inference thread uses it: settings taken up between decisions, randomness that a tick decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rclpy.impl.rcutils_logger import RcutilsLogger
+
+from dvf_ros.control.brain import Request
+from dvf_ros.core.decision import Decision
+
+if TYPE_CHECKING:
+    from dvf_ros.learning.agent import DvfAgent
+    from dvf_ros.learning.config import DecisionConfig
+
+WARM_UP = 3
+EXPLANATION = 1
+"""Its random numbers are others than the decision's."""
+
+
+class Deciding:
+    """Decides and explains with `agent` under the settings that `wanted()` says at the time."""
+
+    def __init__(self, agent: DvfAgent, wanted: Callable[[], DecisionConfig], seed: int, logger: RcutilsLogger) -> None:
+        self._agent, self._wanted, self._seed, self._logger = agent, wanted, seed, logger
+
+    def warm_up(self) -> None:
+        """Decide and explain a few times: the first calls are many times slower than those that follow."""
+        state, rng = self._agent.spec.neutral_state, np.random.default_rng(0)
+        for _ in range(WARM_UP):
+            self._agent.explain(state, self._agent.decide(state, rng), rng)
+
+    def decide(self, request: Request) -> Decision:
+        """Choose a chunk for the state of the request."""
+        # On this thread, so that no decision ever sees half of a change.
+        if (wanted := self._wanted()) != self._agent.decision:
+            self._agent.configure(wanted)
+        return self._agent.decide(request.state, self._randomness(request))
+
+    def explain(self, request: Request, decision: Decision) -> Decision:
+        """The decision with the futures behind it; as it was, and an error logged, where the model fails at that."""
+        try:
+            return self._agent.explain(request.state, decision, self._randomness(request, EXPLANATION))
+        except Exception as error:  # the command is out already: whatever the model raises costs only the picture
+            self._logger.error(f"the decision cannot be explained: {error}", throttle_duration_sec=1.0)
+            return decision
+
+    def _randomness(self, request: Request, *purpose: int) -> np.random.Generator:
+        # Seeded by the tick, not by a running count: the same input gives the same command after any history.
+        return np.random.default_rng([self._seed, request.stamp, *purpose])
