@@ -54,7 +54,18 @@ def test_data_that_never_saw_ros_trains_as_it_is(
     said = " ".join(capsys.readouterr().out.split())
     assert "actions known in 100% of the steps, rewards in 100%" in said
     assert ("the last reward of 2 episodes" in said) == (source.name == "so100"), "robomimic's next_obs has the state"
-    settings = ["--training.updates", "5", "--training.batch", "16", "--training.width", "16", "--training.depth", "2"]
+    settings = [
+        "--training.updates",
+        "5",
+        "--training.distillation",
+        "2",
+        "--training.batch",
+        "16",
+        "--training.width",
+        "16",
+        "--training.depth",
+        "2",
+    ]
     settings += ["--training.chunk", "3", "--decision.execute", "2", "--result", str(tmp_path / "train.json")]
     assert dvf(["train", str(tmp_path / "data"), str(tmp_path / "agent.yaml"), *settings]) == 0
     agent = load_checkpoint(tmp_path / "agent.yaml")
