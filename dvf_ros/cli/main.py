@@ -12,6 +12,7 @@ from dvf_ros.core.parsing import nearest
 COMMANDS = {
     "inspect": "what is in a bag, and what about it is odd",
     "spec": "bag -> robot spec, a first draft",
+    "salvage": "cut-off bag -> whole bag",
     "convert": "bags -> dataset",
     "play": "reward-free play in simulation -> dataset",
     "import": "LeRobot or robomimic data -> dataset",

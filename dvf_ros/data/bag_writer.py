@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from mcap.records import Schema
 from mcap.well_known import MessageEncoding, Profile, SchemaEncoding
 from mcap.writer import CompressionType, Writer
 
 METADATA_VERSION = 9
 RECORD = "dvf"  # name of the MCAP metadata records that carry the custom data
+QOS, TYPE_HASH = "offered_qos_profiles", "topic_type_hash"  # rosbag2's names of what an MCAP channel carries
 CHUNK_BYTES = 1 << 18
 INFINITE = {"sec": 9223372036, "nsec": 854775807}
 
@@ -53,8 +56,8 @@ DEFAULT_QOS = Qos()
 class _Topic:
     name: str
     type: str
-    qos: Qos
-    type_hash: str
+    encoding: str
+    about: Mapping[str, str]
     channel: int
     count: int = 0
 
@@ -62,9 +65,9 @@ class _Topic:
         about = {
             "name": self.name,
             "type": self.type,
-            "serialization_format": MessageEncoding.CDR,
-            "offered_qos_profiles": [self.qos.to_metadata()],
-            "type_description_hash": self.type_hash,
+            "serialization_format": self.encoding,
+            "offered_qos_profiles": yaml.safe_load(self.about.get(QOS, "")) or [],
+            "type_description_hash": self.about.get(TYPE_HASH, ""),
         }
         return {"topic_metadata": about, "message_count": self.count}
 
@@ -101,12 +104,18 @@ class BagWriter:
             self._mcap.flush()
         except OSError as error:
             self.abandon()
+            shutil.rmtree(self.folder, ignore_errors=True)  # nothing is in it, and the name can be used again
             raise self._error(error) from error
 
     @property
     def counts(self) -> dict[str, int]:
         """Messages written so far, by topic."""
         return {topic.name: topic.count for topic in self._topics.values()}
+
+    @property
+    def seconds(self) -> float:
+        """From the first to the last receive time so far."""
+        return (self._last - self._first) / 1e9
 
     def add_topic(
         self, name: str, type_name: str, definition: str, qos: Qos = DEFAULT_QOS, type_hash: str = ""
@@ -118,30 +127,45 @@ class BagWriter:
         """
         if name in self._topics:
             return
-        if type_name not in self._schemas:
-            schema = self._mcap.register_schema(type_name, SchemaEncoding.ROS2, definition.encode())
-            self._schemas[type_name] = schema
-        about = {
-            "offered_qos_profiles": yaml.safe_dump([qos.to_metadata()], sort_keys=False),
-            "topic_type_hash": type_hash,
-        }
-        channel = self._mcap.register_channel(name, MessageEncoding.CDR, self._schemas[type_name], about)
-        self._topics[name] = _Topic(name, type_name, qos, type_hash, channel)
+        about = {QOS: yaml.safe_dump([qos.to_metadata()], sort_keys=False), TYPE_HASH: type_hash}
+        self.add_channel(name, Schema(0, definition.encode(), SchemaEncoding.ROS2, type_name), about)
 
-    def write(self, topic: str, receive_ns: int, publish_ns: int, data: bytes) -> None:
-        """Append one serialized (CDR) message.
+    def add_channel(
+        self, name: str, schema: Schema, about: Mapping[str, str], encoding: str = MessageEncoding.CDR
+    ) -> None:
+        """Announce a topic as MCAP has it: `about` is the channel's metadata, the schema's id does not matter."""
+        try:
+            if schema.name not in self._schemas:
+                number = self._mcap.register_schema(schema.name, schema.encoding, schema.data)
+                self._schemas[schema.name] = number
+            channel = self._mcap.register_channel(name, encoding, self._schemas[schema.name], dict(about))
+        except OSError as error:
+            raise self._error(error) from error
+        self._topics[name] = _Topic(name, schema.name, encoding, dict(about), channel)
+
+    def write(self, topic: str, receive_ns: int, publish_ns: int, data: bytes, sequence: int | None = None) -> None:
+        """Append one serialized (CDR) message; `sequence` is its publisher's number, by default its place in the topic.
 
         Raises KeyError for a topic that was not announced, BagWriteError where the disk is full.
         """
         entry = self._topics[topic]
         try:
-            self._mcap.add_message(entry.channel, receive_ns, data, publish_ns, entry.count)
+            number = (entry.count if sequence is None else sequence) & 0xFFFFFFFF  # MCAP gives it 32 bits
+            self._mcap.add_message(entry.channel, receive_ns, data, publish_ns, number)
         except OSError as error:
             raise self._error(error) from error
         self._first = min(self._first, receive_ns) if self.messages else receive_ns
         self._last = max(self._last, receive_ns)
         entry.count += 1
         self.messages += 1
+
+    def note(self, custom: Mapping[str, str]) -> None:
+        """Add to the custom data, in the file at the next flush: a recording that is cut off has it too."""
+        self.custom |= dict(custom)
+        try:
+            self._mcap.add_metadata(RECORD, dict(custom))
+        except OSError as error:
+            raise self._error(error) from error
 
     def flush(self) -> None:
         """End the chunk and hand it to the system; raises BagWriteError."""
@@ -160,6 +184,9 @@ class BagWriter:
             serialized = yaml.safe_dump(information, sort_keys=False)
             self._mcap.add_metadata("rosbag2", {"serialized_metadata": serialized})
             self._mcap.finish()
+            self._stream.flush()
+            # Some file systems find out only now that the disk is full.
+            os.fsync(self._stream.fileno())
             self._stream.close()
             part = self.folder / "metadata.yaml.part"
             text = yaml.safe_dump({"rosbag2_bagfile_information": information}, sort_keys=False)

@@ -7,6 +7,7 @@ import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import zstandard
 from mcap.exceptions import McapError
@@ -23,22 +24,26 @@ class SalvagedMcap:
     """The whole messages of an MCAP file without a usable end, in the order in which they were written.
 
     `lost_bytes` after the last whole record, and `lost_chunks` that do not unpack or whose checksum is wrong, are
-    given up; of a chunk that was cut off, the messages before the cut are kept.
+    given up; of a chunk that was cut off, the messages before the cut are kept. `metadata` are the file's metadata
+    records.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connections: list[Connection] = []
         self.start_ns = 2**63 - 1
+        self.metadata: list[Metadata] = []
         self.lost_bytes = self.lost_chunks = 0
         counts: Counter[int] = Counter()
-        schemas: dict[int, Schema] = {}
-        channels: dict[int, Channel] = {}
+        self.schemas = schemas = dict[int, Schema]()
+        self.channels = channels = dict[int, Channel]()
         for record in self._records():
             if isinstance(record, Schema):
                 schemas[record.id] = record
             elif isinstance(record, Channel):
                 channels[record.id] = record
+            elif isinstance(record, Metadata):
+                self.metadata.append(record)
             elif isinstance(record, Message) and record.channel_id in channels:
                 counts[record.channel_id] += 1
                 self.start_ns = min(self.start_ns, record.log_time)
@@ -56,9 +61,13 @@ class SalvagedMcap:
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """Yield (connection, receive time in ns, serialized message)."""
         wanted = {connection.id: connection for connection in connections}
-        for record in self._records():
-            if isinstance(record, Message) and record.channel_id in wanted:
+        for record in self.message_records():
+            if record.channel_id in wanted:
                 yield wanted[record.channel_id], record.log_time, record.data
+
+    def message_records(self) -> Iterator[Message]:
+        """Yield the messages of all channels as MCAP has them."""
+        return (r for r in self._records() if isinstance(r, Message) and r.channel_id in self.channels)
 
     def _records(self) -> Iterator[McapRecord]:
         self.lost_chunks = 0
@@ -72,9 +81,10 @@ class SalvagedMcap:
                     if held is not None:
                         yield from self._opened(held)
                     held, before, whole = record, whole, stream.tell()
+                whole = stream.tell()  # with the magic bytes after the footer
             except DAMAGE:
                 pass
-            trusted = isinstance(held, Footer | Chunk) or whole < size
+            trusted = isinstance(held, Footer | Chunk) or whole < size or _record_end(stream, before) == size
             if held is not None and trusted:
                 yield from self._opened(held)
             self.lost_bytes = size - (whole if trusted else before)
@@ -107,18 +117,20 @@ class SalvagedMcap:
 
 
 def read_metadata(path: Path, name: str) -> dict[str, str]:
-    """The MCAP metadata records `name` merged, of a file that may be cut off: then those before the first chunk."""
-    found: dict[str, str] = {}
-    with path.open("rb") as stream:
-        try:
-            for record in StreamReader(stream, emit_chunks=True).records:
-                if isinstance(record, Chunk | Message):
-                    break
-                if isinstance(record, Metadata) and record.name == name:
-                    found |= record.metadata
-        except DAMAGE:
-            pass
-    return found
+    """The MCAP metadata records `name` merged, of a file that may be cut off."""
+    return {
+        key: value
+        for record in SalvagedMcap(path).metadata
+        if record.name == name
+        for key, value in record.metadata.items()
+    }
+
+
+def _record_end(stream: BinaryIO, offset: int) -> int:
+    """Where the record that begins at `offset` says it ends: one byte of kind, eight of length, the record."""
+    stream.seek(offset + 1)
+    length = stream.read(8)
+    return offset + 9 + struct.unpack("<Q", length)[0] if len(length) == 8 else -1
 
 
 def _readable(chunk: Chunk) -> bytes:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import queue
 import sys
 import time
 from collections import Counter
@@ -11,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -20,6 +21,8 @@ from rclpy.task import Future
 
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.rates import RateWatch
+from dvf_ros.nodes.recorder_report import diagnose, losses
 from dvf_ros.nodes.recording import RecordedTopic, Recording
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
@@ -50,6 +53,11 @@ class Recorder(Node):
         self._taken = 0
         self._early: Counter[str] = Counter()
         self._lost_before: dict[str, int] = {}
+        self._noted: dict[str, dict[str, int]] = {}
+        # A state topic that is older than max_age stops the robot: it cannot be meant to be slower than that.
+        least = {source.topic: 1 / source.max_age for source in self._spec.state}
+        self._rates = {self.resolve_topic_name(topic): RateWatch(least.get(topic, 0.0)) for topic in topics}
+        self._slow: list[str] = []
         self._taps = [Tap(self, topic, kind, self._receive) for topic, kind in topics.items()]
         # Looking after publishers and closing a bag must go on while simulated time stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -57,7 +65,8 @@ class Recorder(Node):
         self.create_service(StartEpisode, "~/start", self._on_start)
         # A group of its own: while it waits for the last messages, they and its timer must be served.
         self.create_service(EndEpisode, "~/end", self._on_end, callback_group=MutuallyExclusiveCallbackGroup())
-        steady_updater(self, self._spec.robot).add("recording", self._diagnose)
+        self._updater = steady_updater(self, self._spec.robot)
+        self._updater.add("recording", self._diagnose)
         if autostart:
             self._begin("", self._behavior)
 
@@ -80,21 +89,54 @@ class Recorder(Node):
     def _follow(self) -> None:
         for tap in self._taps:
             tap.follow()
-        if self._recording and self._recording.error:
+        if self._recording is None:
+            return
+        if self._recording.error:
             self.get_logger().error(f"recording stopped: {self._recording.error}", throttle_duration_sec=5.0)
+        self._note_losses(self._recording)
+        self._watch_rates()
+
+    def _note_losses(self, recording: Recording) -> None:
+        """Keep what was lost in the bag too as it happens: nobody may come to end the episode."""
+        lost = self._losses(recording)
+        if lost != self._noted:
+            with contextlib.suppress(queue.Full):  # then later
+                recording.note({"lost": json.dumps(lost)})
+                self._noted = lost
+
+    def _watch_rates(self) -> None:
+        now = self._now()
+        slow = [name for name, watch in self._rates.items() if watch.low(now)]
+        for name in sorted(set(slow) - set(self._slow)):
+            watch = self._rates[name]
+            self.get_logger().warning(
+                f"topic '{name}': expected {watch.expected:.1f} Hz, found {watch.rate(now):.1f} Hz"
+            )
+        if slow != self._slow:
+            self._slow = slow
+            self._updater.force_update()  # at once, not with the next second
+
+    def _now(self) -> int:
+        """The clock (ns) in which messages are received: simulated, if that is used."""
+        return self.get_clock().now().nanoseconds if self.get_clock().ros_time_is_active else time.time_ns()
+
+    def _losses(self, recording: Recording) -> dict[str, dict[str, int]]:
+        transport = {tap.name: tap.lost - self._lost_before[tap.name] for tap in self._taps}
+        return losses(
+            transport=transport, backlog=recording.backlog_lost, disk=recording.disk_lost, before_clock=self._early
+        )
 
     def _receive(self, topic: RecordedTopic, data: bytes, info: Mapping[str, Any]) -> None:
         published = info["source_timestamp"]
+        received = self._now() if self.get_clock().ros_time_is_active else info["received_timestamp"]
+        self._rates[topic.name].take(received)
         if self._recording is None or (self._ending_ns is not None and published > self._ending_ns):
             return
-        received = info["received_timestamp"]
-        if self.get_parameter("use_sim_time").value:
-            received = self.get_clock().now().nanoseconds
-            if not received:  # a bag in which time begins in 1970 is of no use
-                self._early[topic.name] += 1
-                return
+        if not received:  # a bag in which time begins in 1970 is of no use
+            self._early[topic.name] += 1
+            return
         self._taken += 1
-        self._recording.put(topic, received, published, data)
+        self._recording.put(topic, received, published, data, info["publication_sequence_number"])
 
     def _begin(self, name: str, behavior: str) -> Path:
         """Open a bag; raises ValueError or OSError with what to tell the caller."""
@@ -114,6 +156,9 @@ class Recorder(Node):
         }
         self._recording = Recording(self._output / name, custom, self._flush_period)
         self._early.clear()
+        self._noted, self._slow = {}, []
+        for watch in self._rates.values():
+            watch.restart(self._now())
         self._lost_before = {tap.name: tap.lost for tap in self._taps}
         self.get_logger().info(f"recording '{self._recording.folder}'")
         return self._recording.folder
@@ -125,11 +170,11 @@ class Recorder(Node):
         assert recording is not None
         if discard:
             return recording.discard()
-        lost = Counter({tap.name: tap.lost - self._lost_before[tap.name] for tap in self._taps})
-        lost += recording.lost + self._early
+        lost = self._losses(recording)
         problems = "; ".join(tap.problem for tap in self._taps if tap.problem)
         messages = recording.end({"outcome": outcome, "lost": json.dumps(lost), "problems": problems})
-        self.get_logger().info(f"closed '{recording.folder}': {messages} messages, {lost.total()} lost")
+        total = sum(sum(causes.values()) for causes in lost.values())
+        self.get_logger().info(f"closed '{recording.folder}': {messages} messages, {total} lost")
         return messages
 
     def _on_start(self, request: Any, response: Any) -> Any:
@@ -175,17 +220,8 @@ class Recorder(Node):
         return done
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        recording = self._recording
-        if recording and recording.error:
-            status.summary(DiagnosticStatus.ERROR, recording.error)
-        elif problems := [tap.problem for tap in self._taps if tap.problem]:
-            status.summary(DiagnosticStatus.ERROR, "; ".join(problems))
-        else:
-            status.summary(DiagnosticStatus.OK, f"recording '{recording.folder}'" if recording else "idle")
-        for tap in self._taps:
-            lost = tap.lost + (recording.lost[tap.name] if recording else 0)
-            status.add(tap.name, f"{tap.received} received, {tap.rate():.1f} Hz, {lost} lost")
-        return status
+        lost = self._losses(self._recording) if self._recording else {}
+        return diagnose(status, self._recording, self._taps, self._rates, self._slow, lost, self._now())
 
 
 def main() -> int:

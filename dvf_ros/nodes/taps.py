@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from rclpy.subscription import Subscription
 
 from dvf_ros.data.bag_writer import Qos
 from dvf_ros.nodes.definitions import definition_of
+from dvf_ros.nodes.losses import TransportLoss
 from dvf_ros.nodes.message_types import message_class
 from dvf_ros.nodes.recording import RecordedTopic
 
@@ -23,7 +23,7 @@ class Tap:
     """Listens to one topic without decoding; `follow` adapts type and QoS to the publishers that are there.
 
     `type_name` is the spec's, or empty to take what the first publisher has. `problem` says why a publisher on this
-    topic is not heard, for people; empty if all are. `received` and `lost` (by the middleware) count messages.
+    topic is not heard, for people; empty if all are. `received` counts messages, and `lost` those that never came.
     """
 
     def __init__(
@@ -32,19 +32,19 @@ class Tap:
         self.name = node.resolve_topic_name(topic)
         self.problem = ""
         self.received = 0
-        self.lost = 0
+        self._loss = TransportLoss()
         self._node = node
         self._receive = receive
         self._type = type_name
         self._qos: Qos | None = None
         self._topic: RecordedTopic | None = None
         self._subscription: Subscription | None = None
-        self._rated = (time.monotonic(), 0)
         self.follow()
 
     def follow(self) -> None:
         """Look at the publishers, and subscribe anew if they need another QoS; call this a few times per second."""
         publishers = self._node.get_publishers_info_by_topic(self.name)
+        self._loss.follow([tuple(info.endpoint_gid) for info in publishers])
         if not self._type and publishers:
             self._type = publishers[0].topic_type
         others = sorted({info.topic_type for info in publishers} - {self._type})
@@ -61,11 +61,10 @@ class Tap:
         if self._topic is None or (self._topic.qos, self._topic.type_hash) != (qos, type_hash):
             self._topic = RecordedTopic(self.name, self._type, definition_of(self._type), qos, type_hash)
 
-    def rate(self) -> float:
-        """Messages per second since the last call."""
-        now, (then, before) = time.monotonic(), self._rated
-        self._rated = (now, self.received)
-        return (self.received - before) / max(now - then, 1e-9)
+    @property
+    def lost(self) -> int:
+        """Messages that were published and did not come, as far as the middleware tells."""
+        return self._loss.count
 
     def _tell(self, problem: str) -> None:
         if problem and problem != self.problem:
@@ -90,11 +89,15 @@ class Tap:
 
     def _take(self, data: bytes, info: Mapping[str, Any]) -> None:
         self.received += 1
+        self._loss.take(info["publication_sequence_number"], self._gids)
         assert self._topic is not None
         self._receive(self._topic, data, info)
 
     def _count_lost(self, event: Any) -> None:
-        self.lost += event.total_count_change
+        self._loss.event(event.total_count_change)
+
+    def _gids(self) -> list[tuple[int, ...]]:
+        return [tuple(info.endpoint_gid) for info in self._node.get_publishers_info_by_topic(self.name)]
 
 
 def _fitting(offers: list[QoSProfile]) -> Qos:

@@ -53,6 +53,6 @@ def test_a_full_backlog_is_counted_by_topic(tmp_path: Path, monkeypatch: pytest.
     recording = Recording(tmp_path / "bag", {}, flush_period=0.05)
     for k in range(20_000):
         recording.put(TOPIC, k, k, bytes(8))
-    lost = recording.lost["/flag"]
+    lost = recording.backlog_lost["/flag"]
     assert lost > 0
     assert recording.end({}) == 20_000 - lost

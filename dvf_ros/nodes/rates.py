@@ -1,0 +1,73 @@
+"""Watch a topic's rate by the times at which its messages arrive."""
+
+from __future__ import annotations
+
+from collections import deque
+
+WINDOW_NS = 750_000_000  # what a rate is measured over: long enough for jitter, short enough to warn within 1 s
+INTERVALS = 5  # least number of intervals in it: below 7 Hz the window is longer
+LEARN_NS = 2_000_000_000  # how long, and how many messages at least, make an expectation
+LEARN_MESSAGES = 10
+SHARE = 0.9
+
+
+class RateWatch:
+    """The rate of one topic, and whether it is below 90 % of what is expected.
+
+    `expected` (Hz) is `least` (0: no expectation) until it is learned from the first 2 s in which the messages come
+    regularly, with no interval of more than twice the mean. All times are ns of one clock; if it jumps back, the
+    measurement begins anew.
+    """
+
+    def __init__(self, least: float = 0.0) -> None:
+        self.expected = least
+        self._stamps: deque[int] = deque()
+        self._began = 0
+        self._learned = False
+        self._lesson: tuple[int, int, int, int] | None = None  # first, last, messages, longest interval
+
+    def restart(self, now_ns: int) -> None:
+        """Forget what was measured, not what is expected."""
+        self._stamps.clear()
+        self._began = now_ns
+        self._lesson = None
+
+    def take(self, now_ns: int) -> None:
+        """Note one message."""
+        if self._stamps and now_ns < self._stamps[-1]:
+            self.restart(now_ns)
+        self._stamps.append(now_ns)
+        self._trim(now_ns)
+        if not self._learned:
+            self._learn(now_ns)
+
+    def rate(self, now_ns: int) -> float:
+        """Messages per second (Hz), at most: silence since the last one counts against it."""
+        self._trim(now_ns)
+        if not self._stamps:
+            return 0.0
+        first, last, intervals = self._stamps[0], self._stamps[-1], len(self._stamps) - 1
+        heard = intervals / (last - first) if last > first else float("inf")
+        silent = (intervals + 1) / (now_ns - first) if now_ns > first else float("inf")
+        return min(heard, silent) * 1e9
+
+    def low(self, now_ns: int) -> bool:
+        """Whether the rate is below 90 % of the expected one; never in the first window after a restart."""
+        return now_ns - self._began > WINDOW_NS and self.rate(now_ns) < SHARE * self.expected
+
+    def _trim(self, now_ns: int) -> None:
+        while len(self._stamps) > INTERVALS + 1 and self._stamps[1] <= now_ns - WINDOW_NS:
+            self._stamps.popleft()
+
+    def _learn(self, now_ns: int) -> None:
+        if self._lesson is None:
+            self._lesson = (now_ns, now_ns, 1, 0)
+            return
+        first, last, messages, longest = self._lesson
+        self._lesson = first, now_ns, messages + 1, max(longest, now_ns - last)
+        if now_ns - first < LEARN_NS:
+            return
+        mean = (now_ns - first) / messages
+        if messages >= LEARN_MESSAGES and self._lesson[3] <= 2 * mean:
+            self.expected, self._learned = 1e9 / mean, True
+        self._lesson = None

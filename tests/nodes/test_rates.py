@@ -1,0 +1,105 @@
+"""Rates and losses by closed form: no ROS, no clock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from dvf_ros.nodes.losses import TransportLoss
+from dvf_ros.nodes.rates import RateWatch
+
+SECOND = 10**9
+ONE, OTHER = (1, 2), (3, 4)
+
+
+def arrivals(rate: float, start_ns: int, seconds: float, jitter: float = 0.0) -> Iterator[int]:
+    """Times of a `rate` Hz topic, each off by at most `jitter` s."""
+    rng = random.Random(0)
+    for k in range(int(rate * seconds)):
+        yield start_ns + int((k / rate + rng.uniform(-jitter, jitter)) * SECOND)
+
+
+def learned(rate: float, jitter: float = 0.0) -> RateWatch:
+    watch = RateWatch()
+    for stamp in arrivals(rate, SECOND, 4.0, jitter):
+        watch.take(stamp)
+        assert not watch.low(stamp)
+    return watch
+
+
+@pytest.mark.parametrize("rate", [10.0, 30.0, 100.0, 500.0])
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.88])
+def test_below_90_percent_is_seen_within_a_second_less_a_tenth(rate: float, share: float) -> None:
+    watch = learned(rate)
+    assert watch.expected == pytest.approx(rate, rel=0.01)
+    slow_from = SECOND + 4 * SECOND
+    slow = list(arrivals(rate * share, slow_from, 2.0)) if share else []
+    for now in range(slow_from, slow_from + 9 * SECOND // 10, SECOND // 100):
+        while slow and slow[0] <= now:
+            watch.take(slow.pop(0))
+    assert watch.low(now)
+
+
+@pytest.mark.parametrize("rate", [10.0, 30.0, 500.0])
+def test_jitter_and_91_percent_are_no_alarm(rate: float) -> None:
+    watch = learned(rate, jitter=0.1 / rate)
+    for stamp in arrivals(0.92 * rate, 5 * SECOND, 4.0):
+        watch.take(stamp)
+        assert not watch.low(stamp)
+
+
+def test_nothing_at_all_is_low_where_the_spec_expects_something() -> None:
+    watch, other = RateWatch(least=5.0), RateWatch()
+    for one in (watch, other):
+        one.restart(SECOND)
+        assert not one.low(SECOND + SECOND // 2)
+    assert watch.low(2 * SECOND) and not other.low(2 * SECOND)
+
+
+def test_an_irregular_topic_makes_no_expectation() -> None:
+    watch = RateWatch()
+    for k in range(100):
+        watch.take(k * SECOND // 10 + (k // 5) * SECOND)
+    assert watch.expected == 0.0 and not watch.low(10**12)
+
+
+def test_a_clock_that_jumps_back_begins_anew() -> None:
+    watch = learned(100.0)
+    watch.take(SECOND)
+    assert not watch.low(SECOND + 1) and watch.expected == pytest.approx(100.0, rel=0.01)
+
+
+def test_gaps_of_one_publisher_are_counted_and_events_tell_of_the_same() -> None:
+    loss = TransportLoss()
+    loss.follow([ONE])
+    for number in (7, 8, 11, 12, 20):
+        loss.take(number, lambda: [ONE])
+    assert loss.count == 9
+    loss.event(9)
+    assert loss.count == 9
+    loss.event(3)  # the last ones: no later message tells of them
+    assert loss.count == 12
+
+
+def test_a_new_publisher_is_no_gap() -> None:
+    loss = TransportLoss()
+    loss.follow([ONE])
+    loss.take(5, lambda: [ONE])
+    loss.take(900, lambda: [ONE, OTHER])  # heard before anybody looked who publishes
+    loss.take(6, lambda: [ONE, OTHER])
+    loss.take(901, lambda: [ONE, OTHER])
+    assert loss.count == 0
+    loss.event(2)
+    loss.follow([OTHER])
+    for number in (902, 904):
+        loss.take(number, lambda: [OTHER])
+    assert loss.count == 3
+
+
+def test_without_numbers_the_events_count() -> None:
+    loss = TransportLoss()
+    loss.take(None, lambda: [ONE])
+    loss.event(4)
+    assert loss.count == 4
