@@ -49,9 +49,7 @@ class Publisher:
 
     def wait(self) -> None:
         """Until every topic is subscribed to."""
-        assert self._process.stdout
-        if (said := self._process.stdout.readline().strip()) != "ready":
-            raise RuntimeError(f"a publisher said '{said}' where 'ready' was expected")
+        self._line("ready")
 
     def go(self) -> None:
         """Begin to publish, or, once finished, leave."""
@@ -61,8 +59,15 @@ class Publisher:
 
     def finish(self) -> dict[str, Any]:
         """Wait until all is published; what was sent by topic, and when (ns) it began."""
+        return json.loads(self._line("{"))
+
+    def _line(self, beginning: str) -> str:
+        """The next line that begins so: the middleware writes what it has to say among them."""
         assert self._process.stdout
-        return json.loads(self._process.stdout.readline())
+        for line in self._process.stdout:
+            if line.startswith(beginning):
+                return line
+        raise RuntimeError(f"a publisher ended where it should have said '{beginning}…'")
 
     def kill(self) -> None:
         """End it at once."""

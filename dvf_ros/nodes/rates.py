@@ -8,6 +8,7 @@ WINDOW_NS = 750_000_000  # what a rate is measured over: long enough for jitter,
 INTERVALS = 5  # least number of intervals in it: below 7 Hz the window is longer
 LEARN_NS = 2_000_000_000  # how long, and how many messages at least, make an expectation
 LEARN_MESSAGES = 10
+STALL_NS = 100_000_000  # a busy machine holds up any topic for so long now and then; a fast one is regular all the same
 SHARE = 0.9
 
 
@@ -15,8 +16,8 @@ class RateWatch:
     """The rate of one topic, and whether it is below 90 % of what is expected.
 
     `expected` (Hz) is `least` (0: no expectation) until it is learned from the first 2 s in which the messages come
-    regularly, with no interval of more than twice the mean. All times are ns of one clock; if it jumps back, the
-    measurement begins anew.
+    regularly, with no interval of more than twice the mean and 0.1 s. All times are ns of one clock; if it jumps
+    back, the measurement begins anew.
     """
 
     def __init__(self, least: float = 0.0) -> None:
@@ -68,6 +69,6 @@ class RateWatch:
         if now_ns - first < LEARN_NS:
             return
         mean = (now_ns - first) / messages
-        if messages >= LEARN_MESSAGES and self._lesson[3] <= 2 * mean:
+        if messages >= LEARN_MESSAGES and self._lesson[3] <= 2 * mean + STALL_NS:
             self.expected, self._learned = 1e9 / mean, True
         self._lesson = None

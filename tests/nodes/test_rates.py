@@ -65,6 +65,13 @@ def test_an_irregular_topic_makes_no_expectation() -> None:
     assert watch.expected == 0.0 and not watch.low(10**12)
 
 
+def test_a_fast_topic_that_is_held_up_now_and_then_is_learned_all_the_same() -> None:
+    watch = RateWatch()
+    for k in range(1500):
+        watch.take(k * SECOND // 500 + 60 * SECOND // 1000 * (k // 400))
+    assert watch.expected == pytest.approx(500, rel=0.1)
+
+
 def test_a_clock_that_jumps_back_begins_anew() -> None:
     watch = learned(100.0)
     watch.take(SECOND)

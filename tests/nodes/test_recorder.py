@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -310,3 +312,64 @@ def test_a_bag_that_cannot_be_written_is_never_a_success(
     refused = start(observer, "x")
     assert not refused.success and "cannot be written" in refused.message
     assert processes.end(process) == 0
+
+
+def test_a_disk_that_gets_full_stops_the_recording_and_is_never_a_success(
+    ros: tuple[Processes, Observer, Path], robot: Robot, tmp_path: Path
+) -> None:
+    processes, observer, spec = ros
+    process = processes.start("recorder", {"spec": spec, "output": tmp_path, "flush_period": 0.05}, "full")
+    robot.wait()
+    diagnostics = observer.collect(DiagnosticArray, "/diagnostics")
+    assert start(observer, "full").success
+    file = tmp_path / "full" / "full_0.mcap"
+    # Not a full disk, but the same to the recorder: the file may grow by so much and no more.
+    limit = file.stat().st_size + 20_000
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
+
+    def stopped() -> bool:
+        robot.step(robot.sent)
+        return any("cannot be written" in status.message for array in list(diagnostics) for status in array.status)
+
+    wait_for(stopped, "the error on /diagnostics")
+    assert not start(observer, "again").success
+    ended = end(observer)
+    assert not ended.success and "cannot be written: File too large" in ended.message
+    assert processes.end(process) == 0
+    with BagReader(tmp_path / "full") as bag:
+        read = sum(1 for _ in bag.messages(bag.types))
+    assert 0 < read < 4 * robot.sent
+
+
+def test_what_a_recorder_that_was_held_up_did_not_get_is_counted_to_the_message(
+    ros: tuple[Processes, Observer, Path], tmp_path: Path
+) -> None:
+    processes, observer, spec = ros
+    sender = Robot(observer, QoSProfile(depth=10))
+    process = processes.start("recorder", {"spec": spec, "output": tmp_path}, "held")
+    sender.wait()
+    diagnostics = observer.collect(DiagnosticArray, "/diagnostics")
+    assert start(observer, "held").success
+    sender.step(0)
+    wait_for(lambda: _received(diagnostics, "/cmd") == 1, "the first message")
+    process.send_signal(signal.SIGSTOP)
+    for k in range(1500):  # more than the recorder's queue holds, and far more than the publisher's
+        sender.step(k)
+    process.send_signal(signal.SIGCONT)
+    # The end is told by a message that follows what was lost.
+    arrived = _received(diagnostics, "/cmd")
+    wait_for(lambda: _received(diagnostics, "/cmd") > arrived, "what waited")
+    sender.step(1501)
+    assert end(observer).success
+    found = counts(tmp_path / "held")
+    with BagReader(tmp_path / "held") as bag:
+        lost = {topic: sum(causes.values()) for topic, causes in json.loads(bag.custom["lost"]).items()}
+    assert lost and {topic: found[topic] + lost.get(topic, 0) for topic in found} == dict.fromkeys(found, sender.sent)
+    assert processes.end(process) == 0
+    sender.destroy(observer)
+
+
+def _received(diagnostics: list[DiagnosticArray], topic: str) -> int:
+    """What the recorder last said that it had received on `topic`."""
+    said = [v.value for array in list(diagnostics)[-5:] for s in array.status for v in s.values if v.key == topic]
+    return int(said[-1].split()[0]) if said else 0
