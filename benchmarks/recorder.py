@@ -40,6 +40,7 @@ def bars(figures: Mapping[str, Any]) -> list[Bar]:
         Bar("share of images lost under load", load["image_lost_share"], "<=", 0.001),
         Bar("losses that the recorder did not count", load["uncounted"], "==", 0),
         Bar("longest time to a warning of a low rate (s)", rate["longest_s"], "<=", 1.0),
+        Bar("topics warned of before their rate fell", len(rate["too_early"]), "==", 0),
         Bar("most that a SIGKILL lost (s)", kill["worst_lost_s"], "<=", 1.0),
         Bar("killed bags that were salvaged", kill["salvaged"], "==", kill["bags"]),
         Bar("messages read back after the disk was full", disk["readable"], ">", 0),
