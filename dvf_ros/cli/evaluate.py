@@ -24,11 +24,10 @@ from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 RESAMPLES = 10_000
 PRIOR = "prior alone"
-MODE = 0.5
 COMPARED: dict[str, tuple[tuple[str, object], ...]] = {
     "actor": (("policy", "actor"),),
     PRIOR: (("policy", "prior"),),
-    f"{PRIOR} at temperature {MODE:g}": (("policy", "prior"), ("prior_temperature", MODE)),
+    f"{PRIOR} at temperature 1": (("policy", "prior"), ("prior_temperature", 1.0)),
 }
 
 
@@ -36,8 +35,8 @@ COMPARED: dict[str, tuple[tuple[str, object], ...]] = {
 class Evaluate:
     """Measure success in simulation: every checkpoint, and of the first its actor and its behavior prior alone.
 
-    The prior alone acts on one sample, unscored: once as it stands, once at the temperature MODE, which keeps it close
-    to what was done most. Where recorded behaviors err about a good mean, that alone is a good controller.
+    The prior alone acts on one sample of what the candidates are drawn from, unscored: once at the checkpoint's own
+    temperature and once at 1, where it does what the recorded behaviors did, errors included.
     """
 
     checkpoints: Annotated[tuple[Path, ...], tyro.conf.Positional]

@@ -216,9 +216,10 @@ class DvfAgent(nn.Module):
         count = self.decision.candidates if self.decision.policy == "best" else 1
         shape = (count, self.training_config.chunk, self.spec.action_size)
         noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
-        return self.bounded(
-            self.prior.sample(start, noise * self.decision.prior_temperature, self.decision.prior_steps)
-        )
+        chunks = self.prior.sample(start, noise * self.decision.prior_temperature, self.decision.prior_steps)
+        if count > 1 and self.distilled:
+            chunks[0] = self.actor.act(start)[0]  # what was chosen on average competes with the samples
+        return self.bounded(chunks)
 
     @property
     def uses_heads(self) -> bool:

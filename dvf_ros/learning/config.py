@@ -56,8 +56,8 @@ class DecisionConfig:
     `behavior` says whose value counts: `dropped` leaves the policy representation out (the value of the mixture that
     was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
     the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
-    below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, actor the one chunk
-    that was distilled from such choices, prior one sample of the prior. `scoring` futures samples what follows every
+    below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, of which the actor
+    gives one; actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring` futures samples what follows every
     candidate; heads asks the distilled value heads, where they have learned the reward in use. A candidate resembles
     the data if the dynamics models agree on it as they do on the training data, but for a share `false_alarm` of
     these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the actor.
@@ -67,7 +67,7 @@ class DecisionConfig:
     futures: int = 16
     occupancy_steps: int = 4
     prior_steps: int = 6
-    prior_temperature: float = 1.0
+    prior_temperature: float = 0.5
     behavior: Behavior = "dropped"
     pessimism: float = 1.0
     policy: Policy = "best"

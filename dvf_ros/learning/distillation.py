@@ -26,6 +26,9 @@ STEPS = 4
 CANDIDATES = 16
 """Chunks that the actor's target is the best of."""
 
+TEMPERATURE = 1.0
+"""Of the prior in imagination: the heads have to know what is bad as well."""
+
 LEARNING_RATE = 1e-3
 STREAM = 7  # random numbers apart from the training's
 
@@ -87,7 +90,7 @@ class Distillation:
 
     def _propose(self, rng: np.random.Generator, start: Tensor) -> Tensor:
         agent, decision = self._agent, self._agent.decision
-        noise = self._noise(rng, (len(start), *agent.actor.shape)) * decision.prior_temperature
+        noise = self._noise(rng, (len(start), *agent.actor.shape)) * TEMPERATURE
         return agent.bounded(agent.prior.sample(start, noise, decision.prior_steps))
 
     def _noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:

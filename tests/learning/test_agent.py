@@ -114,6 +114,12 @@ def test_the_actor_is_one_candidate_and_the_same_for_every_seed(agent: DvfAgent)
     np.testing.assert_array_equal(first.chunk, second.chunk)
 
 
+def test_the_actors_chunk_is_the_first_candidate(agent: DvfAgent) -> None:
+    candidates = decide(agent).candidates
+    agent.configure(replace(CONFIG.decision, policy="actor"))
+    np.testing.assert_allclose(candidates[0], decide(agent).candidates[0], atol=1e-6)
+
+
 def test_an_actor_that_learned_nothing_is_refused(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(agent._buffers, "distilled", torch.tensor(False))
     with pytest.raises(ConfigError, match="found actor, which this agent has not learned"):
