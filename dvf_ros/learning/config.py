@@ -57,10 +57,11 @@ class DecisionConfig:
     was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
     the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
     below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, of which the actor
-    gives one; actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring` futures samples what follows every
-    candidate; heads asks the distilled value heads, where they have learned the reward in use. A candidate resembles
-    the data if the dynamics models agree on it as they do on the training data, but for a share `false_alarm` of
-    these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the actor.
+    gives one; actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring`
+    futures samples what follows every candidate; heads asks the distilled value heads, where they have learned the
+    reward in use. A candidate resembles the data if the dynamics models agree on it as they do on the training data,
+    but for a share `false_alarm` of these. Where none does, `unsupported` says what to do: report it only, stop, or
+    leave it to the actor.
     """
 
     candidates: int = 32
