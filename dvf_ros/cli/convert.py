@@ -13,10 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data.conversion import REPORT, ConversionError, Options, convert
+from dvf_ros.data.bag_conversion import Options
+from dvf_ros.data.bag_search import ConversionError
+from dvf_ros.data.conversion import convert
+from dvf_ros.data.cutting import Cutting
 from dvf_ros.data.definitions import read_definitions
-from dvf_ros.data.report import BagReport, Report
+from dvf_ros.data.labels import read_labels
+from dvf_ros.data.report import REPORT, BagReport, Report
+from dvf_ros.data.sharding import convert_shard
 
+WARNINGS = 5  # of each bag
 ROWS = 20  # bags listed one by one in the summary; the report file has them all
 
 
@@ -40,18 +46,44 @@ class Convert:
     msg_path: Path | None = None
     """Folder with the .msg files (PACKAGE/msg/NAME.msg) of types that the bags do not embed."""
     jobs: int | None = None
-    """Processes; by default one a core."""
+    """Processes; by default one a core. With --ray, bags at a time; by default as many as the cluster has CPUs."""
+    longest: bool = False
+    """One episode per bag: the longest stretch without a gap."""
+    length: float = 0.0
+    """Cut episodes that last longer (s); 0: no limit."""
+    start_on: tuple[str, ...] = ()
+    """A message on one of these topics begins an episode; of a service, SERVICE/_service_event."""
+    end_on: tuple[str, ...] = ()
+    """A message on one of these topics ends an episode."""
+    behavior_pattern: str = ""
+    """Regular expression that finds a bag's behavior in its path: group `behavior`, else the first, else all."""
+    behavior_table: Path | None = None
+    """Behaviors by name of the bag: CSV with the columns bag and behavior, or YAML; before pattern and metadata."""
+    shard: str = ""
+    """i/n: convert only this share of the bags (i from 0); `dvf merge` makes one dataset of all n."""
+    ray: bool = False
+    """Convert as a Ray Data job; RAY_ADDRESS names the cluster, else one is started here."""
 
 
 def main(args: Convert) -> int:
     """Convert, and print what became of the bags; returns the exit status."""
     if len(args.paths) < 2:
         raise ConversionError(f"expected bags and then the folder of the dataset, found {len(args.paths)} path(s)")
+    if args.shard and args.ray:
+        raise ConversionError("expected --shard or --ray, found both; Ray deals the bags out by itself")
     *bags, dataset = args.paths
     console = Console()
     spec = RobotSpec.load(args.spec) if args.spec else None
     definitions = read_definitions(args.msg_path) if args.msg_path else {}
-    options = Options(args.min_frames, args.namespace, tuple(definitions.items()))
+    cutting = Cutting(args.longest, args.length, args.start_on, args.end_on)
+    options = Options(args.min_frames, args.namespace, tuple(definitions.items()), cutting)
+    labels = read_labels(args.behavior_pattern, args.behavior_table)
+    if args.ray:
+        from dvf_ros.data.ray_job import convert_on_ray
+
+        report = convert_on_ray(bags, dataset, spec, options, args.jobs, labels)
+        summarize(report, dataset, console)
+        return 1 if report.broken else 0
     columns = (
         TextColumn("converting"),
         BarColumn(),
@@ -65,16 +97,33 @@ def main(args: Convert) -> int:
         def advance(done: int, total: int, bag: BagReport) -> None:
             bar.update(task, completed=done, total=total, bag=escape(bag.source))
 
-        report = convert(bags, dataset, spec, options, args.jobs, advance)
+        if args.shard:
+            share = _share(args.shard)
+            made = convert_shard(bags, dataset, share, spec, options, args.jobs, advance, labels)
+        else:
+            report = convert(bags, dataset, spec, options, args.jobs, advance, labels)
+    if args.shard:
+        broken = [bag for bag in made if bag.status == "broken"]
+        for bag in broken:
+            console.print(f"{escape(bag.source)}: {escape(bag.reason)}")
+        console.print(f"{len(made)} bags in '{dataset}'; when all shards are there: dvf merge SHARD… DATASET")
+        return 1 if broken else 0
     if report.unchanged:
         console.print(f"nothing to do: '{dataset}' was made from these bags")
-    _summarize(report, dataset, console)
+    summarize(report, dataset, console)
     return 1 if report.broken else 0
 
 
-def _summarize(report: Report, dataset: Path, console: Console) -> None:
+def _share(text: str) -> tuple[int, int]:
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal()):
+        raise ConversionError(f"--shard: expected i/n such as 0/4, found '{text}'")
+    return int(index), int(count)
+
+
+def summarize(report: Report, dataset: Path, console: Console) -> None:
+    """Print what became of the bags, those that need attention first."""
     table = Table("bag", "status", "episodes", "frames", "actions known", "ticks dropped", "why", box=None)
-    # What needs attention first.
     bags = sorted(report.bags, key=lambda bag: (bag.status == "converted", -sum(bag.dropped.values())))
     for bag in bags[:ROWS]:
         why = [bag.reason or "; ".join(f"{reason} ({n})" for reason, n in bag.dropped.items()), bag.note]
@@ -94,6 +143,11 @@ def _summarize(report: Report, dataset: Path, console: Console) -> None:
     console.print(table)
     if len(bags) > ROWS:
         console.print(f"… and {len(bags) - ROWS} more")
+    for bag in bags[:ROWS]:
+        for warning in bag.warnings[:WARNINGS]:
+            console.print(f"[bold red]![/] {escape(bag.source)}: {escape(warning)}")
+    for warning in report.warnings:
+        console.print(f"[bold red]![/] {escape(warning)}")
     broken = f", {len(report.broken)} broken" if report.broken else ""
     console.print(
         f"{report.episodes} episodes, {report.frames} frames from {len(report.bags)} bags{broken}: '{dataset}'; "

@@ -13,7 +13,7 @@ import tyro
 from dvf_ros.core.parsing import nearest
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_reader import BagError, BagReader, find_namespace, recorded_topics
-from dvf_ros.data.conversion import find_bags
+from dvf_ros.data.bag_search import find_bags
 from dvf_ros.data.dataset import Episode
 from dvf_ros.data.episodes import EpisodeCutter
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dvf_ros.data.bag_search import find_bags
 from dvf_ros.data.bag_storage import BagError
-from dvf_ros.data.conversion import find_bags
 from dvf_ros.data.definitions import read_definitions
 from dvf_ros.data.inspection import Inspection, Topic, inspect_bag
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "spec": "bag -> robot spec, a first draft",
     "salvage": "cut-off bag -> whole bag",
     "convert": "bags -> dataset",
+    "merge": "shards of a conversion -> dataset",
     "play": "reward-free play in simulation -> dataset",
     "import": "LeRobot or robomimic data -> dataset",
     "export": "dataset -> LeRobot, robomimic or bags for Foxglove",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dvf_ros.core.interpolation import interpolate
 from dvf_ros.core.spec import Source
 
 DEPTH = 512
@@ -19,7 +20,8 @@ class Sample:
     """All sources at one tick.
 
     `values` (D,) float32 is complete only if `valid`; a source that never reported counts as missing (its numbers
-    are NaN), one whose newest value is older than its max_age as stale. `ages` (s) has one entry per source.
+    are NaN), one whose newest value is older than its max_age as stale. `ages` (s) has one entry per source;
+    `interpolated` names the sources whose values before and after the tick were joined.
     """
 
     stamp: int
@@ -27,6 +29,7 @@ class Sample:
     ages: tuple[float, ...]
     missing: tuple[str, ...]
     stale: tuple[str, ...]
+    interpolated: tuple[str, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -49,26 +52,36 @@ class _Buffer:
         self.values: list[np.ndarray] = []
 
     def insert(self, stamp: int, values: np.ndarray) -> None:
-        # A second value with a stamp already held replaces the first: the result must not depend on which came last
-        # in the same nanosecond, so the later arrival wins everywhere.
-        place = bisect.bisect_left(self.stamps, stamp)
-        if place < len(self.stamps) and self.stamps[place] == stamp:
-            self.values[place] = values
-            return
-        self.stamps.insert(place, stamp)
-        self.values.insert(place, values)
-        if len(self.stamps) > 2 * DEPTH:
-            del self.stamps[:DEPTH], self.values[:DEPTH]
+        stamps = self.stamps
+        if not stamps or stamp > stamps[-1]:
+            stamps.append(stamp)
+            self.values.append(values)
+        else:
+            # A second value with a stamp already held replaces the first: the result must not depend on which came
+            # last in the same nanosecond, so the later arrival wins everywhere.
+            place = bisect.bisect_left(stamps, stamp)
+            if stamps[place] == stamp:
+                self.values[place] = values
+                return
+            stamps.insert(place, stamp)
+            self.values.insert(place, values)
+        if len(stamps) > 2 * DEPTH:
+            del stamps[:DEPTH], self.values[:DEPTH]
 
-    def at(self, stamp: int) -> tuple[int, np.ndarray] | None:
-        place = bisect.bisect_right(self.stamps, stamp)
-        return (self.stamps[place - 1], self.values[place - 1]) if place else None
+    def before(self, stamp: int) -> int:
+        """Where the newest value not after `stamp` lies; -1 where there is none."""
+        # Ticks follow the data closely: the wanted value is nearly always among the last two.
+        if self.stamps and self.stamps[-1] <= stamp:
+            return len(self.stamps) - 1
+        return bisect.bisect_right(self.stamps, stamp) - 1
 
 
 class Aligner:
     """Holds what each source last said and samples all of them at a tick: the newest value not after the tick.
 
-    The sample at a tick depends only on which messages were pushed, not on their order of arrival across sources.
+    Sources are told apart by their `key`. A source with `resample: linear` is joined with its first value after the
+    tick, if there is one and the two are at most `max_age` apart: more would be invented. The sample at a tick depends
+    only on which messages were pushed, not on their order of arrival across sources.
     Stamps are int64 nanoseconds. A stamp more than 0.5 s before its source's newest means that time jumped back
     (a simulation was reset, a clock was set): everything is forgotten and `epoch` counts one up.
     """
@@ -76,18 +89,20 @@ class Aligner:
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self.sources = sources
         self.epoch = 0
-        self._index = {source.topic: i for i, source in enumerate(sources)}
+        self._index = {source.key: i for i, source in enumerate(sources)}
         self._buffers = [_Buffer() for _ in sources]
+        self._sizes = [source.size for source in sources]
+        self._size = sum(self._sizes)
 
-    def push(self, topic: str, stamp: int, values: np.ndarray) -> None:
+    def push(self, key: str, stamp: int, values: np.ndarray) -> None:
         """Take in one message's selected values (size of the source,)."""
-        if self.jumps_back(topic, stamp):
+        if self.jumps_back(key, stamp):
             self.clear()
-        self._buffers[self._index[topic]].insert(stamp, values)
+        self._buffers[self._index[key]].insert(stamp, values)
 
-    def jumps_back(self, topic: str, stamp: int) -> bool:
+    def jumps_back(self, key: str, stamp: int) -> bool:
         """Whether a message with this stamp (ns) would start a new epoch."""
-        stamps = self._buffers[self._index[topic]].stamps
+        stamps = self._buffers[self._index[key]].stamps
         return bool(stamps) and stamp < stamps[-1] - BACKWARD_JUMP_NS
 
     def clear(self) -> None:
@@ -98,27 +113,54 @@ class Aligner:
     @property
     def watermark(self) -> int | None:
         """The newest stamp (ns) up to which every source has reported; None until all have."""
-        if not all(buffer.stamps for buffer in self._buffers):
-            return None
-        return min(buffer.stamps[-1] for buffer in self._buffers)
+        least: int | None = None
+        for buffer in self._buffers:
+            if not buffer.stamps:
+                return None
+            if least is None or buffer.stamps[-1] < least:
+                least = buffer.stamps[-1]
+        return least
+
+    @property
+    def newest(self) -> int:
+        """The newest stamp (ns) of any source; 0 before the first."""
+        return max((buffer.stamps[-1] for buffer in self._buffers if buffer.stamps), default=0)
 
     def sample(self, tick: int) -> Sample:
         """All sources at `tick` (ns)."""
-        values, ages, missing, stale = [], [], [], []
-        for source, buffer in zip(self.sources, self._buffers, strict=True):
-            held = buffer.at(tick)
-            if held is None:
-                missing.append(source.topic)
-                values.append(np.full(source.size, np.nan))
+        vector = np.empty(self._size, np.float32)
+        ages, missing, stale, interpolated = [], [], [], []
+        start = 0
+        for source, buffer, size in zip(self.sources, self._buffers, self._sizes, strict=True):
+            place = buffer.before(tick)
+            if place < 0:
+                missing.append(source.key)
+                vector[start : start + size] = np.nan
                 ages.append(float("inf"))
-                continue
-            age = (tick - held[0]) * 1e-9
-            if age > source.max_age:
-                stale.append(source.topic)
-            values.append(held[1])
-            ages.append(age)
-        vector = np.concatenate(values).astype(np.float32) if values else np.zeros(0, np.float32)
-        return Sample(tick, vector, tuple(ages), tuple(missing), tuple(stale))
+            else:
+                age = (tick - buffer.stamps[place]) * 1e-9
+                if age > source.max_age:
+                    stale.append(source.key)
+                values = buffer.values[place]
+                if source.resample == "linear" and age > 0:
+                    joined = _joined(source, buffer, place, tick)
+                    if joined is not None:
+                        values = joined
+                        interpolated.append(source.key)
+                vector[start : start + size] = values
+                ages.append(age)
+            start += size
+        return Sample(tick, vector, tuple(ages), tuple(missing), tuple(stale), tuple(interpolated))
+
+
+def _joined(source: Source, buffer: _Buffer, place: int, tick: int) -> np.ndarray | None:
+    if place + 1 == len(buffer.stamps):
+        return None
+    before, after = buffer.stamps[place], buffer.stamps[place + 1]
+    if (after - before) * 1e-9 > source.max_age:
+        return None
+    share = (tick - before) / (after - before)
+    return interpolate(source, buffer.values[place], buffer.values[place + 1], share)
 
 
 class TickGrid:

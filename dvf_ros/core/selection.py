@@ -5,6 +5,7 @@ Works on any object that carries a ROS message's attributes: rclpy's messages li
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from dvf_ros.core.fields import AXES, Field
 from dvf_ros.core.parsing import ConfigError, nearest
 from dvf_ros.core.spec import RobotSpec, Source
 
+NORM_LEAST, NORM_MOST = 0.9**2, 1.1**2  # squared; filters and float32 leave a rotation far closer to 1
 STEP = re.compile(r"([A-Za-z_]\w*)|\[(\d+)\]")
 
 
@@ -32,36 +34,85 @@ def steps_of(path: str) -> tuple[str | int, ...]:
 
 
 class FieldSelector:
-    """Picks the fields of one source out of its messages."""
+    """Picks the fields of one source out of its messages; `order_changes` counts how often name[] changed."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self.order_changes = 0
         self._steps = [steps_of(item.path) for item in source.fields]
-        self._joint_order: tuple[str, ...] = ()
+        self._quick = _getter(source)
+        self._shape = (source.size,)
+        starts = np.cumsum([0, *(item.size for item in source.fields)])
+        places = [(item, slice(int(start), int(start) + 4)) for item, start in zip(source.fields, starts, strict=False)]
+        self._rotations = [(item, place) for item, place in places if item.kind == "quaternion"]
+        self._joint_order: list[str] = []
         self._joint_index: dict[str, int] = {}
 
-    def select(self, message: Any) -> np.ndarray:
-        """(size,) float64: the source's fields in the spec's order, exactly as the message holds them.
+    def parts(self, message: Any) -> Sequence[Any]:
+        """What of the message the source is about: all of it or, of a TFMessage, the transforms between its frames.
 
-        Raises SelectionError where a field, joint or element is missing.
+        Raises SelectionError where the child has another parent.
         """
+        source = self.source
+        if not source.child:
+            return (message,)
+        found = [part for part in message.transforms if part.child_frame_id.lstrip("/") == source.child.lstrip("/")]
+        for part in found:
+            if part.header.frame_id.lstrip("/") != source.parent.lstrip("/"):
+                raise SelectionError(
+                    f"topic '{source.topic}': expected the transform of '{source.child}' from '{source.parent}', found"
+                    f" it from '{part.header.frame_id}'"
+                )
+        return found
+
+    def select(self, part: Any) -> np.ndarray:
+        """(size,) float64: the source's fields in the spec's order, exactly as `part` of a message holds them.
+
+        Raises SelectionError where a field, joint or element is missing, or a quaternion is no rotation.
+        """
+        numbers = self._select_by_name(part)
+        if numbers is not None:
+            return numbers
         parts = [
-            self._select_field(item, steps, message)
-            for item, steps in zip(self.source.fields, self._steps, strict=True)
+            self._select_field(item, steps, part) for item, steps in zip(self.source.fields, self._steps, strict=True)
         ]
-        return np.concatenate(parts)
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
-    def stamp(self, message: Any, receive_ns: int) -> int:
-        """Nanoseconds: the header's stamp, or `receive_ns` where the spec says `stamp: receive`.
+    def _select_by_name(self, part: Any) -> np.ndarray | None:
+        """What `_select_field` gives, in one call; None where it has to be asked, also for what is wrong."""
+        if self._quick is None:
+            return None
+        try:
+            numbers = np.array(self._quick(part), np.float64)
+        except (AttributeError, TypeError, ValueError):
+            return None
+        if numbers.shape != self._shape:
+            return None
+        for item, place in self._rotations:
+            self._check_rotation(item, numbers[place])
+        return numbers
 
-        Raises SelectionError for a message without a header.
+    def stamp(self, part: Any, receive_ns: int, publish_ns: int = 0) -> int:
+        """Nanoseconds, as the spec's `stamp` says: the header's, `publish_ns` (0: not known) or `receive_ns`.
+
+        Raises SelectionError where there is none: no header, a header whose stamp is zero, no time of publishing.
         """
-        if self.source.stamp == "receive":
+        source = self.source
+        if source.stamp == "receive":
             return receive_ns
-        header = getattr(message, "header", None)
-        if header is None:
-            raise SelectionError(f"topic '{self.source.topic}': {self.source.type} has no header; write stamp: receive")
-        return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+        if source.stamp == "publish":
+            if publish_ns <= 0:
+                raise SelectionError(f"topic '{source.topic}': no time of publishing was kept; write stamp: receive")
+            return publish_ns
+        try:
+            stamp = part.header.stamp
+        except AttributeError as error:
+            missing = f"topic '{source.topic}': {source.type} has no header; write stamp: receive"
+            raise SelectionError(missing) from error
+        nanoseconds = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+        if not nanoseconds:
+            raise SelectionError(f"topic '{source.topic}': the header's stamp is zero; write stamp: receive")
+        return nanoseconds
 
     def _select_field(self, item: Field, steps: tuple[str | int, ...], message: Any) -> np.ndarray:
         value = message
@@ -69,7 +120,10 @@ class FieldSelector:
             for step in steps:
                 value = value[step] if isinstance(step, int) else getattr(value, step)
             if item.kind in AXES:
-                return np.array([getattr(value, axis) for axis in AXES[item.kind]], dtype=np.float64)
+                numbers = np.array([getattr(value, axis) for axis in AXES[item.kind]], dtype=np.float64)
+                if item.kind == "quaternion":
+                    self._check_rotation(item, numbers)
+                return numbers
         except (AttributeError, IndexError, TypeError) as error:
             raise self._error(item, f"the message has no '{item.path}' ({error})") from error
         if item.kind == "joints":
@@ -79,22 +133,42 @@ class FieldSelector:
             raise self._error(item, f"expected {item.size} numbers, found {numbers.size}")
         return numbers
 
+    def _check_rotation(self, item: Field, numbers: np.ndarray) -> None:
+        norm = float(numbers @ numbers)
+        if norm < NORM_LEAST or norm > NORM_MOST:  # not finite is no frame either, but for the caller to say
+            raise self._error(item, f"expected a rotation, a quaternion of norm 1; found norm {norm**0.5:.3g}")
+
     def _select_joints(self, item: Field, values: Sequence[float], message: Any) -> np.ndarray:
-        names = tuple(message.name)
+        names = message.name
         if names != self._joint_order:
+            if not len(names):
+                raise self._error(item, "name[] is empty: which number is which joint's cannot be known")
             if len(set(names)) != len(names):
                 raise self._error(item, f"a joint name stands twice in name[]: {list(names)}")
-            self._joint_order, self._joint_index = names, {name: i for i, name in enumerate(names)}
+            self.order_changes += bool(self._joint_order)
+            self._joint_order, self._joint_index = list(names), {name: i for i, name in enumerate(names)}
         if len(values) != len(names):
             raise self._error(item, f"expected {len(names)} numbers, one a name, found {len(values)}")
         try:
-            return np.array([values[self._joint_index[joint]] for joint in item.joints], dtype=np.float64)
+            places = [self._joint_index[joint] for joint in item.joints]
         except KeyError as error:
             joint = str(error.args[0])
             raise self._error(item, f"joint '{joint}' is not in the message; {nearest(joint, names)}") from error
+        return np.asarray(values, np.float64)[places]
 
     def _error(self, item: Field, message: str) -> SelectionError:
         return SelectionError(f"topic '{self.source.topic}', field '{item.name}': {message}")
+
+
+def _getter(source: Source) -> Callable[[Any], Any] | None:
+    """All numbers of a source in one call, where none of them needs more than to be reached by name."""
+    paths = []
+    for item in source.fields:
+        if item.kind not in ("scalar", *AXES) or "[" in item.path:
+            return None
+        paths += [f"{item.path}.{axis}" for axis in AXES[item.kind]] if item.kind in AXES else [item.path]
+    get = operator.attrgetter(*paths)
+    return get if len(paths) > 1 else lambda part: (get(part),)
 
 
 def write_fields(source: Source, values: np.ndarray, message: Any) -> None:
@@ -127,7 +201,7 @@ def check_paths(spec: RobotSpec, fields_of: Callable[[str], Mapping[str, str]]) 
     """
     sources = [*spec.state, *spec.action, *([spec.outcome] if spec.outcome else [])]
     for source in sources:
-        known = _fields(source.topic, source.type, fields_of)
+        known = _fields(source.topic, source.part_type, fields_of)
         if source.stamp == "header" and "header" not in known:
             raise ConfigError(f"topic '{source.topic}': {source.type} has no header; write stamp: receive")
         for item in source.fields:
@@ -144,7 +218,7 @@ def _fields(topic: str, type_name: str, fields_of: Callable[[str], Mapping[str, 
 
 
 def _check_path(source: Source, item: Field, fields_of: Callable[[str], Mapping[str, str]]) -> None:
-    type_name = source.type
+    type_name = source.part_type
     for step in steps_of(item.path):
         if isinstance(step, int):
             continue
@@ -157,7 +231,7 @@ def _check_path(source: Source, item: Field, fields_of: Callable[[str], Mapping[
         known = _fields(source.topic, type_name, fields_of)
         if not set(AXES[item.kind]) <= set(known):
             raise ConfigError(f"topic '{source.topic}', field '{item.name}': {type_name} is no {item.kind}")
-    if item.kind == "joints" and "name" not in fields_of(source.type):
+    if item.kind == "joints" and "name" not in fields_of(source.part_type):
         raise ConfigError(f"topic '{source.topic}', field '{item.name}': {source.type} names no joints")
 
 

@@ -16,17 +16,28 @@ from dvf_ros.core.fields import Field, Kind
 from dvf_ros.core.parsing import ConfigError, nearest, parse
 
 TOPIC = re.compile(r"/?[A-Za-z]\w*(/[A-Za-z_]\w*)*", re.ASCII)
+TF = "tf2_msgs/msg/TFMessage"
+TRANSFORM = "geometry_msgs/msg/TransformStamped"
 
 
 @dataclass(frozen=True)
 class Source:
-    """One topic: what is read from (or written to) it, and how old (s) a value may be before it no longer counts."""
+    """One topic: what is read from (or written to) it, and how old (s) a value may be before it no longer counts.
+
+    `stamp` says whose time counts: the header's, that of publishing, or that of receiving. `resample: linear` joins
+    the values before and after a tick (rotations by slerp) where `hold` takes the one before. Of a TFMessage,
+    `parent` and `child` name the frames; paths then begin at the TransformStamped.
+    """
 
     topic: str
     type: str
     fields: tuple[Field, ...]
     max_age: float = 0.2
-    stamp: Literal["header", "receive"] = "header"
+    stamp: Literal["header", "publish", "receive"] = "header"
+    # No part of repr: a spec without these keys keeps the digest that older checkpoints carry.
+    resample: Literal["hold", "linear"] = field(default="hold", repr=False)
+    parent: str = field(default="", repr=False)
+    child: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         if not TOPIC.fullmatch(self.topic) or "__" in self.topic:
@@ -41,6 +52,19 @@ class Source:
             )
         if not 0 < self.max_age < math.inf:
             raise ConfigError(f"topic '{self.topic}': expected max_age > 0 s and finite, found {self.max_age}")
+        frames = bool(self.parent) + bool(self.child)
+        if frames != (2 if self.type == TF else 0):
+            raise ConfigError(f"topic '{self.topic}': parent and child belong to a {TF}, which needs both")
+
+    @property
+    def key(self) -> str:
+        """What tells the source from all others: its topic and, of TF, its frames."""
+        return f"{self.topic}[{self.parent}/{self.child}]" if self.child else self.topic
+
+    @property
+    def part_type(self) -> str:
+        """The type at which the paths of its fields begin."""
+        return TRANSFORM if self.type == TF else self.type
 
     @property
     def size(self) -> int:
@@ -108,11 +132,14 @@ class RobotSpec:
             raise ConfigError("the state has no topics")
         for part, sources in (("state", self.state), ("action", self.action)):
             names = [item.name for source in sources for item in source.fields]
-            topics = [source.topic for source in sources]
+            topics = [source.key for source in sources]
             for what, words in (("field", names), ("topic", topics)):
                 for word in words:
                     if words.count(word) > 1:
                         raise ConfigError(f"{part}: the {what} '{word}' stands twice; merge or rename one")
+        for source in (*self.action, *([self.outcome] if self.outcome else [])):
+            if source.type == TF or source.resample != "hold":
+                raise ConfigError(f"topic '{source.topic}': TF and resample: linear are for the state only")
         if self.outcome:
             for item in self.outcome.fields:
                 if item.name not in ("reward", "success", "terminated", "truncated"):
@@ -156,6 +183,8 @@ class RobotSpec:
     def digest(self) -> str:
         """SHA-256 of what the spec says about state, action and rate: equal digests mean exchangeable data."""
         meaning = repr((self.robot, self.task, self.rate, self.state, self.action))
+        meaning += "".join(repr((source.key, source.resample)) for source in self.state if source.child)
+        meaning += "".join(repr((source.key, source.resample)) for source in self.state if source.resample != "hold")
         return hashlib.sha256(meaning.encode()).hexdigest()
 
     @cached_property

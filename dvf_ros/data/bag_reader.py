@@ -101,15 +101,24 @@ class BagReader:
 
         Raises BagError for a type that nothing defines, and for data that does not decode.
         """
-        for connection in self.connections:
-            if connection.topic in topics:
-                self._check(connection)
+        self.check(topics)
         for connection, receive_ns, data in self.raw(topics):
             yield connection.topic, receive_ns, self.decode(connection, data)
 
     def raw(self, topics: Collection[str]) -> Iterator[tuple[Connection, int, bytes]]:
         """Yield (connection, receive time in ns, serialized message) of `topics` in recorded order."""
-        return self._files.messages(topics)
+        for connection, receive_ns, _, data in self._files.messages(topics):
+            yield connection, receive_ns, data
+
+    def stamped(self, topics: Collection[str], published: bool) -> Iterator[tuple[Connection, int, int, bytes]]:
+        """Yield (connection, receive time, publish time, serialized message) of `topics`; see BagFiles.messages."""
+        return self._files.messages(topics, published)
+
+    def check(self, topics: Collection[str]) -> None:
+        """Raise BagError if a message on `topics` could not be decoded: it is no CDR, or nothing defines its type."""
+        for connection in self.connections:
+            if connection.topic in topics:
+                self._check(connection)
 
     def decode(self, connection: Connection, data: bytes) -> Any:
         """A serialized message as an object; raises BagError if it does not decode."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import yaml
 import zstandard
+from mcap.reader import make_reader
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader, ReaderError
 
@@ -87,23 +88,31 @@ class BagFiles:
         """All connections of all files; a topic of a split bag has one in each."""
         return [connection for storage in self.storages for connection in storage.connections]
 
-    def messages(self, topics: Collection[str]) -> Iterator[tuple[Connection, int, bytes]]:
-        """Yield (connection, receive time in ns, serialized message) of `topics` in recorded order."""
+    def messages(
+        self, topics: Collection[str], published: bool = False
+    ) -> Iterator[tuple[Connection, int, int, bytes]]:
+        """Yield (connection, receive time, publish time, serialized message) of `topics` in recorded order; ns.
+
+        The time of publishing is 0 unless `published` asks for it and the file keeps it: MCAP does, sqlite3 does not.
+        """
         for storage in self.storages:
             connections = [connection for connection in storage.connections if connection.topic in topics]
             if not connections:
                 continue
             last = -1
             try:
-                for connection, receive_ns, data in storage.messages(connections):
+                for connection, receive_ns, publish_ns, data in _read(storage, connections, published):
                     last = receive_ns
-                    yield connection, receive_ns, _unpacked(data)
+                    if data[:4] == ZSTD_MAGIC:
+                        # CDR begins with 0x00: this message was compressed by itself, whatever metadata.yaml says.
+                        data = zstandard.ZstdDecompressor().decompress(data)
+                    yield connection, receive_ns, publish_ns, data
             except Exception as error:  # decoders of damaged data raise anything
                 yield from self._go_on(storage, topics, last, error)
 
     def _go_on(
         self, storage: Storage, topics: Collection[str], last: int, error: Exception
-    ) -> Iterator[tuple[Connection, int, bytes]]:
+    ) -> Iterator[tuple[Connection, int, int, bytes]]:
         """What is whole after a damaged place at which the reader gave up, having come to `last` (ns)."""
         file = storage.path
         if file.suffix != ".mcap" or isinstance(storage, SalvagedMcap):
@@ -111,9 +120,9 @@ class BagFiles:
         salvaged = SalvagedMcap(file)
         self.notes.append(f"'{file.name}' is damaged ({error}): {salvaged.summary}")
         wanted = [connection for connection in salvaged.connections if connection.topic in topics]
-        for connection, receive_ns, data in salvaged.messages(wanted):
+        for connection, receive_ns, publish_ns, data in salvaged.stamped(wanted):
             if receive_ns > last:  # the reader had gone by time, and given everything up to `last`
-                yield connection, receive_ns, _unpacked(data)
+                yield connection, receive_ns, publish_ns, data
 
     def close(self) -> None:
         """Close all files and remove what was unpacked."""
@@ -186,6 +195,19 @@ class BagFiles:
         return whole
 
 
-def _unpacked(data: bytes) -> bytes:
-    # CDR begins with 0x00; so a zstd frame is a message that was compressed by itself, whatever metadata.yaml says.
-    return zstandard.ZstdDecompressor().decompress(data) if data[:4] == ZSTD_MAGIC else data
+def _read(
+    storage: Storage, connections: list[Connection], published: bool
+) -> Iterator[tuple[Connection, int, int, bytes]]:
+    if isinstance(storage, SalvagedMcap):
+        yield from storage.stamped(connections)
+    elif published and storage.path.suffix == ".mcap":
+        # The bag library keeps the time of publishing to itself; MCAP's own reader, slower, gives the same order.
+        wanted = {connection.id: connection for connection in connections}
+        topics = {connection.topic for connection in connections}
+        with storage.path.open("rb") as stream:
+            for _, channel, message in make_reader(stream).iter_messages(topics):
+                if channel.id in wanted:
+                    yield wanted[channel.id], message.log_time, message.publish_time, message.data
+    else:
+        for connection, receive_ns, data in storage.messages(connections):
+            yield connection, receive_ns, 0, data

@@ -20,6 +20,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,21 @@ ARRAYS = {
     "reward_mask": np.bool_,
     "stamps": np.int64,
 }
+
+
+SCHEMA = pa.schema(
+    [
+        ("length", pa.int64()),
+        ("behavior", pa.string()),
+        ("success", pa.bool_()),
+        ("terminated", pa.bool_()),
+        ("truncated", pa.bool_()),
+        ("source", pa.string()),
+        ("source_digest", pa.string()),
+        ("quality", pa.string()),
+    ]
+)
+BLOCK = 1 << 24  # bytes copied at a time
 
 
 class DatasetError(ValueError):
@@ -89,7 +105,12 @@ class Dataset:
     behavior_names: tuple[str, ...]
     source: tuple[str, ...]
     source_digest: tuple[str, ...]
-    quality: tuple[dict[str, float], ...]
+    quality_text: tuple[str, ...]  # JSON; read by `quality`
+
+    @cached_property
+    def quality(self) -> tuple[dict[str, float], ...]:
+        """Figures of each episode; see FrameBuffer.quality."""
+        return tuple(json.loads(text) for text in self.quality_text)
 
     @property
     def frames(self) -> int:
@@ -129,7 +150,7 @@ class Dataset:
             name: np.concatenate([np.asarray(getattr(episode, name), dtype) for episode in episodes])
             for name, dtype in ARRAYS.items()
         }
-        return cls(spec=spec, **arrays, **_columns([about_episode(episode) for episode in episodes]))
+        return cls(spec=spec, **arrays, **_columns(pa.Table.from_pylist([_row(item) for item in episodes], SCHEMA)))
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -138,13 +159,13 @@ class Dataset:
         try:
             spec = RobotSpec.load(folder / "spec.yaml")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-            rows = pq.read_table(folder / "episodes.parquet").to_pylist()
+            rows = pq.read_table(folder / "episodes.parquet", schema=SCHEMA)
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"
             ) from error
         lengths = {name: len(array) for name, array in arrays.items()}
-        total = sum(row["length"] for row in rows)
+        total = int(rows["length"].to_numpy().sum())
         if set(lengths.values()) != {total}:
             raise DatasetError(f"'{folder}': expected {total} frames (episodes.parquet), found {lengths}")
         return cls(spec=spec, **arrays, **_columns(rows))
@@ -171,7 +192,7 @@ class Dataset:
 
 
 class DatasetWriter:
-    """Appends episodes to a dataset folder, one at a time, in memory of one episode.
+    """Appends episodes to a dataset folder, one at a time, in memory of one episode (and a row for each).
 
     Arrays are written to `.part` files and take their names in `close`, so that a folder never holds half a dataset.
     """
@@ -180,6 +201,7 @@ class DatasetWriter:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._spec = spec
+        self._tables: list[pa.Table] = []
         self._rows: list[dict] = []
         self._shapes = {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
         self._files = {
@@ -195,8 +217,8 @@ class DatasetWriter:
                 raise DatasetError(
                     f"episode of '{episode.source}': expected {name} of {self._shapes[name]}, found {array.shape[1:]}"
                 )
-            self._files[name].write(array.tobytes())
-        self._rows.append(about_episode(episode))
+            self._files[name].write(array.data)
+        self._rows.append(_row(episode))
 
     def abandon(self) -> None:
         """Leave no dataset behind."""
@@ -204,25 +226,41 @@ class DatasetWriter:
             file.close()
             (self.folder / f"{name}.part").unlink(missing_ok=True)
 
+    def extend(self, folder: Path, **labels: str) -> None:
+        """Add all episodes of another dataset of the same spec; `labels` (source, behavior, …) replace its columns."""
+        for name, file in self._files.items():
+            array = np.load(folder / f"{name}.npy", mmap_mode="r")
+            if array.shape[1:] != self._shapes[name]:
+                raise DatasetError(f"'{folder}': expected {name} of {self._shapes[name]}, found {array.shape[1:]}")
+            rows = max(BLOCK // max(array[:1].nbytes, 1), 1)
+            for start in range(0, len(array), rows):
+                file.write(np.ascontiguousarray(array[start : start + rows]).data)
+        table = pq.read_table(folder / "episodes.parquet", schema=SCHEMA)
+        for name, text in labels.items():
+            column = pa.array([text] * len(table), pa.string())
+            table = table.set_column(SCHEMA.get_field_index(name), name, column)
+        self._tables += [pa.Table.from_pylist(self._rows, SCHEMA), table]
+        self._rows = []
+
     def close(self) -> None:
         """Finish the folder; raises DatasetError (and leaves no dataset) if no episode was appended."""
         for file in self._files.values():
             file.close()
         parts = {name: self.folder / f"{name}.part" for name in ARRAYS}
-        if not self._rows:
+        table = pa.concat_tables([*self._tables, pa.Table.from_pylist(self._rows, SCHEMA)]).combine_chunks()
+        if not len(table):
             self.abandon()
             raise DatasetError(f"'{self.folder}': no episode could be used, so there is no dataset")
-        total = sum(row["length"] for row in self._rows)
+        total = int(table["length"].to_numpy().sum())
         for name, dtype in ARRAYS.items():
             shape = (total, *self._shapes[name])
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
             with open(self.folder / f"{name}.npy", "wb") as target, open(parts[name], "rb") as source:
                 np.lib.format.write_array_header_1_0(target, header)
-                while block := source.read(1 << 24):
+                while block := source.read(BLOCK):
                     target.write(block)
             parts[name].unlink()
         (self.folder / "spec.yaml").write_text(self._spec.text, encoding="utf-8")
-        table = pa.Table.from_pylist([row | {"quality": json.dumps(row["quality"])} for row in self._rows])
         pq.write_table(table, self.folder / "episodes.parquet")
 
 
@@ -240,19 +278,25 @@ def about_episode(episode: Episode) -> dict:
     }
 
 
-def _columns(rows: list[dict]) -> dict:
-    lengths = np.array([row["length"] for row in rows], dtype=np.int64)
-    names = tuple(sorted({row["behavior"] for row in rows}))
-    qualities = (row["quality"] for row in rows)
+def _row(episode: Episode) -> dict:
+    return about_episode(episode) | {"quality": json.dumps(episode.quality)}
+
+
+def _columns(rows: pa.Table) -> dict:
+    lengths = rows["length"].to_numpy().astype(np.int64)
+    behavior = rows["behavior"].combine_chunks().dictionary_encode()
+    order = np.argsort(np.array(behavior.dictionary.to_pylist()), kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
     return {
         "episode_start": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         "episode_length": lengths,
-        "terminated": np.array([row["terminated"] for row in rows], dtype=bool),
-        "truncated": np.array([row["truncated"] for row in rows], dtype=bool),
-        "success": np.array([np.nan if row["success"] is None else row["success"] for row in rows], np.float32),
-        "behavior": np.array([names.index(row["behavior"]) for row in rows], dtype=np.int64),
-        "behavior_names": names,
-        "source": tuple(row["source"] for row in rows),
-        "source_digest": tuple(row["source_digest"] for row in rows),
-        "quality": tuple(json.loads(q) if isinstance(q, str) else q for q in qualities),
+        "terminated": rows["terminated"].to_numpy().astype(bool),
+        "truncated": rows["truncated"].to_numpy().astype(bool),
+        "success": rows["success"].cast(pa.float32()).to_numpy().astype(np.float32),  # null becomes NaN
+        "behavior": rank[behavior.indices.to_numpy()],
+        "behavior_names": tuple(sorted(behavior.dictionary.to_pylist())),
+        "source": tuple(rows["source"].to_pylist()),
+        "source_digest": tuple(rows["source_digest"].to_pylist()),
+        "quality_text": tuple(rows["quality"].to_pylist()),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,10 @@ import numpy as np
 from dvf_ros.core.alignment import Aligner, Sample, TickGrid
 from dvf_ros.core.selection import FieldSelector, SelectionError
 from dvf_ros.core.spec import RobotSpec, Source
+from dvf_ros.data.cutting import NO_CUTS, Cutting, EventGate
 from dvf_ros.data.dataset import Episode
+from dvf_ros.data.frames import FrameBuffer
+from dvf_ros.data.stamp_audit import StampAudit
 
 # A tick waits this long (by the state's stamps) for actions and outcomes that were recorded a little later.
 LAG_NS = 250_000_000
@@ -41,27 +44,14 @@ class CutReport:
     short: list[dict[str, Any]] = field(default_factory=list)
 
 
-@dataclass
-class _Track:
-    """One part of the spec (state, action or outcome): where its messages go."""
+@dataclass(frozen=True)
+class _Taker:
+    """What becomes of a topic's messages for one source of the spec."""
 
+    source: Source
     aligner: Aligner
-    selectors: dict[str, FieldSelector]
-
-    @classmethod
-    def of(cls, sources: tuple[Source, ...]) -> _Track:
-        return cls(Aligner(sources), {source.topic: FieldSelector(source) for source in sources})
-
-
-@dataclass
-class _Frame:
-    stamp: int
-    state: np.ndarray
-    ages: tuple[float, ...]
-    success: bool | None
-    # What led here from the frame before; None where it is not known.
-    action: np.ndarray | None = None
-    reward: float | None = None
+    selector: FieldSelector
+    audit: StampAudit
 
 
 class EpisodeCutter:
@@ -70,92 +60,141 @@ class EpisodeCutter:
     A frame is a tick at which every state topic had a fresh, finite value. The action of frame k is what was
     last commanded before frame k+1 (masked if too old or not finite), its reward what the outcome said at frame
     k+1. An episode ends where the outcome says terminated or truncated, at a tick without a frame, at a gap,
-    where time jumps back, and at the end of the bag; all but `terminated` count as truncated.
+    where time jumps back, where `cutting` says so, and at the end of the bag; all but `terminated` count as truncated.
     """
 
-    def __init__(self, spec: RobotSpec, label: Label = Label(), min_frames: int = 2) -> None:
+    def __init__(
+        self, spec: RobotSpec, label: Label = Label(), min_frames: int = 2, cutting: Cutting = NO_CUTS
+    ) -> None:
         self.report = CutReport()
         self._spec = spec
         self._label = label
         self._min_frames = min_frames
-        self._state, self._action = _Track.of(spec.state), _Track.of(spec.action)
-        self._outcome = _Track.of((spec.outcome,) if spec.outcome else ())
+        self._longest = cutting.longest
+        # A limit below min_frames would leave nothing.
+        self._most_frames = max(round(cutting.length * spec.rate), min_frames) if cutting.length else None
+        self._events = EventGate(cutting)
+        outcome = (spec.outcome,) if spec.outcome else ()
+        self._state, self._action, self._outcome = Aligner(spec.state), Aligner(spec.action), Aligner(outcome)
+        self._takers: dict[str, list[_Taker]] = {}
+        parts = ((self._state, spec.state), (self._action, spec.action), (self._outcome, outcome))
+        for aligner, sources in parts:
+            for source in sources:
+                taker = _Taker(source, aligner, FieldSelector(source), StampAudit(source))
+                self._takers.setdefault(source.topic, []).append(taker)
         self._outcome_index = _index(spec.outcome) if spec.outcome else {}
         self._grid = TickGrid(spec.period_ns, GAP_NS)
         self._waiting: deque[Sample] = deque()
-        self._frames: list[_Frame] = []
+        self._frames = FrameBuffer(spec)
+        self._held: tuple[Episode, dict[str, Any]] | None = None  # the longest so far, where only that one is wanted
         self._last_tick: int | None = None
         self._lost = 0  # ticks without a frame since the last episode
         self._over = False  # the outcome ended the episode and has not begun another
 
-    def push(self, topic: str, receive_ns: int, message: Any) -> Iterator[Episode]:
-        """Take in one message of the spec's `topic`; yields the episodes that it completes."""
-        for track in (self._state, self._action, self._outcome):
-            selector = track.selectors.get(topic)
-            if selector is None:
-                continue
+    @property
+    def audits(self) -> list[StampAudit]:
+        """What the stamps of each source did."""
+        return [taker.audit for takers in self._takers.values() for taker in takers]
+
+    @property
+    def order_changes(self) -> dict[str, int]:
+        """How often name[] changed, by source; joints are told by name, so nothing is wrong with that."""
+        takers = [taker for takers in self._takers.values() for taker in takers]
+        return {taker.source.key: n for taker in takers if (n := taker.selector.order_changes)}
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """The state's sources that never reported."""
+        return tuple(item.source.key for item in self.audits if item.source in self._spec.state and not item.messages)
+
+    def push(self, topic: str, receive_ns: int, message: Any, publish_ns: int = 0) -> Sequence[Episode]:
+        """Take in one message of the spec's `topic`; returns the episodes that it completes."""
+        done: list[Episode] = []
+        moved = False
+        for taker in self._takers.get(topic, ()):
+            aligner, selector, key = taker.aligner, taker.selector, taker.source.key
             try:
-                stamp, values = selector.stamp(message, receive_ns), selector.select(message)
+                for part in selector.parts(message):
+                    stamp, values = selector.stamp(part, receive_ns, publish_ns), selector.select(part)
+                    taker.audit.add(stamp, receive_ns, part)
+                    if aligner.jumps_back(key, stamp):
+                        done += self._settle(None)
+                        if aligner is self._state:
+                            done += self._restart()
+                        taker.audit.restart()
+                    aligner.push(key, stamp, values)
+                    moved |= aligner is self._state
             except SelectionError as error:
                 self.report.refused[str(error)] += 1
-                continue
-            if track.aligner.jumps_back(topic, stamp):
-                yield from self._settle(None)
-                if track is self._state:
-                    yield from self._restart()
-            track.aligner.push(topic, stamp, values)
-        watermark = self._state.aligner.watermark
-        self._waiting.extend(self._state.aligner.sample(tick) for tick in self._grid.due(watermark))
-        if watermark is not None:
-            yield from self._settle(watermark - LAG_NS)
+        if moved and (watermark := self._state.watermark) is not None:
+            for tick in self._grid.due(watermark):
+                self._waiting.append(self._state.sample(tick))
+            done += self._settle(watermark - LAG_NS)
+        return done
 
-    def finish(self) -> Iterator[Episode]:
-        """Yield the last episode, at the end of the bag."""
-        yield from self._settle(None)
-        yield from self._cut("end of the bag")
+    def event(self, topic: str) -> None:
+        """Take in an event: it cuts after the state that has been heard so far."""
+        self._events.add(topic, self._state.newest)
 
-    def _restart(self) -> Iterator[Episode]:
-        yield from self._cut("time jumped back")
+    def finish(self) -> Sequence[Episode]:
+        """The last episode, at the end of the bag."""
+        done = [*self._settle(None), *self._cut("end of the bag")]
+        if self._held is not None:
+            episode, about = self._held
+            self.report.kept.append(about)
+            done.append(episode)
+        return done
+
+    def _restart(self) -> Sequence[Episode]:
+        done = self._cut("time jumped back")
         # Old actions must not be taken for new ones where the stamps overlap.
-        for track in (self._state, self._action, self._outcome):
-            track.aligner.clear()
+        for aligner in (self._state, self._action, self._outcome):
+            aligner.clear()
         self._grid.restart()
         self._last_tick, self._over = None, False
+        return done
 
-    def _settle(self, until: int | None) -> Iterator[Episode]:
+    def _settle(self, until: int | None) -> list[Episode]:
+        done: list[Episode] = []
         while self._waiting and (until is None or self._waiting[0].stamp <= until):
-            yield from self._settle_tick(self._waiting.popleft())
+            done += self._settle_tick(self._waiting.popleft())
+        return done
 
-    def _settle_tick(self, sample: Sample) -> Iterator[Episode]:
+    def _settle_tick(self, sample: Sample) -> Sequence[Episode]:
+        done: list[Episode] = []
         period = self._spec.period_ns
         since = period if self._last_tick is None else sample.stamp - self._last_tick
         self._last_tick = sample.stamp
         skipped = max(since // period - 1, 0)
         self.report.ticks += 1 + skipped
         if since != period:
-            yield from self._cut("gap in the data")
+            done += self._cut("gap in the data")
             self._drop("gap in the data", skipped)
+        for topic in self._events.reached(sample.stamp):
+            done += self._cut(f"event on {topic}")
         problem = sample.problem or ("" if np.isfinite(sample.values).all() else "state not finite")
-        if problem:
-            yield from self._cut(problem)
-            self._drop(problem)
-            return
-        outcome = self._outcome.aligner.sample(sample.stamp)
+        if problem or not self._events.inside:
+            done += self._cut(problem)
+            self._drop(problem or "outside of the events that begin and end an episode")
+            return done
+        outcome = self._outcome.sample(sample.stamp)
         known = outcome.valid and bool(self._outcome_index)
         terminated = self._said("terminated", outcome) is True
         truncated = self._said("truncated", outcome) is True
         if self._over and (terminated or truncated or not known):
             self._drop("after the episode's end")
-            return
-        frame = _Frame(sample.stamp, sample.values, sample.ages, self._said("success", outcome))
-        if self._frames:
-            before = self._action.aligner.sample(sample.stamp - 1)
-            frame.action = before.values if before.valid and np.isfinite(before.values).all() else None
-            frame.reward = self._reward(outcome)
-        self._frames.append(frame)
+            return done
+        if self._most_frames and len(self._frames) == self._most_frames:
+            done += self._cut("fixed length")
+        if len(self._frames):
+            before = self._action.sample(sample.stamp - 1)
+            action = before.values if before.valid and np.isfinite(before.values).all() else None
+            self._frames.answer(action, self._reward(outcome))
+        self._frames.append(sample, self._said("success", outcome))
         self._over = terminated or truncated
         if self._over:
-            yield from self._cut("terminated" if terminated else "truncated", terminated)
+            done += self._cut("terminated" if terminated else "truncated", terminated)
+        return done
 
     def _said(self, name: str, outcome: Sample) -> bool | None:
         if name not in self._outcome_index or not outcome.valid:
@@ -173,54 +212,39 @@ class EpisodeCutter:
             self.report.dropped[reason] += ticks
             self._lost += ticks
 
-    def _cut(self, reason: str, terminated: bool = False) -> Iterator[Episode]:
-        frames, self._frames = self._frames, []
-        if not frames:
-            return
-        about = {"start": frames[0].stamp, "frames": len(frames), "end": reason}
+    def _cut(self, reason: str, terminated: bool = False) -> Sequence[Episode]:
+        frames = self._frames
+        if not len(frames):
+            return ()
+        about = {"start": frames.start, "frames": len(frames), "end": reason}
         if len(frames) < self._min_frames:
             self.report.short.append(about)
             self._drop(f"episode shorter than {self._min_frames} frames", len(frames))
-            return
-        episode = self._episode(frames, terminated)
-        self._lost = 0
-        self.report.kept.append(about)
-        yield episode
-
-    def _episode(self, frames: list[_Frame], terminated: bool) -> Episode:
-        length = len(frames)
-        actions = np.zeros((length, self._spec.action_size), np.float32)
-        rewards = np.zeros(length, np.float32)
-        action_mask, reward_mask = np.zeros(length, bool), np.zeros(length, bool)
-        for k, after in enumerate(frames[1:]):
-            if after.action is not None:
-                actions[k], action_mask[k] = after.action, True
-            if after.reward is not None:
-                rewards[k], reward_mask[k] = after.reward, True
-        said = [frame.success for frame in frames if frame.success is not None]
-        ages = np.array([frame.ages for frame in frames])
-        steps = max(length - 1, 1)
-        return Episode(
-            states=np.stack([frame.state for frame in frames]),
-            actions=actions,
-            action_mask=action_mask,
-            rewards=rewards,
-            reward_mask=reward_mask,
-            stamps=np.array([frame.stamp for frame in frames], np.int64),
+            frames.clear()
+            return ()
+        success = self._label.success
+        episode = Episode(
+            **frames.copy(),
             behavior=self._label.behavior,
-            success=self._label.success if self._label.success is not None else (any(said) if said else None),
+            success=success if success is not None else frames.success,
             terminated=terminated,
             truncated=not terminated,
             source=self._label.source,
             source_digest=self._label.source_digest,
-            quality={
-                "ticks_dropped": self._lost / (self._lost + length),
-                "age_mean": float(ages.mean()),
-                "age_max": float(ages.max()),
-                "action_coverage": float(action_mask.sum() / steps),
-                "reward_coverage": float(reward_mask.sum() / steps),
-            },
+            quality=frames.quality(self._lost),
         )
+        frames.clear()
+        self._lost = 0
+        if not self._longest:
+            self.report.kept.append(about)
+            return (episode,)
+        held = self._held
+        if held is None or len(held[0].states) < len(episode.states):
+            self._held = (episode, about)
+        if held is not None:
+            shorter = min(len(held[0].states), len(episode.states))
+            self.report.dropped["not the longest stretch of the bag"] += shorter
+        return ()
 
 
 def _index(outcome: Source) -> dict[str, int]:

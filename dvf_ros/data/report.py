@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from dvf_ros.data.labels import Origin
+
+REPORT = "report.json"
+
 
 @dataclass
 class BagReport:
-    """What became of one bag: `converted`, `empty` (read, but no episode), `broken`, or a `duplicate` of another."""
+    """What became of one bag: `converted`, `empty` (read, but no episode), `broken`, or a `duplicate` of another.
+
+    `sources` says by source whose stamps counted, how it was brought to the ticks, and what was odd; `largest` the
+    largest magnitude of each number; `warnings` what may have spoilt numbers.
+    """
 
     source: str
     digest: str = ""
@@ -26,6 +34,11 @@ class BagReport:
     short: list[dict[str, Any]] = field(default_factory=list)
     frames: int = 0
     action_coverage: float = 0.0
+    behavior: str = ""
+    behavior_from: Origin = "metadata"
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    largest: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     @classmethod
     def read(cls, path: Path) -> BagReport:
@@ -34,15 +47,19 @@ class BagReport:
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
-        _write_json(path, dataclasses.asdict(self))
+        write_json(path, dataclasses.asdict(self))
 
 
 @dataclass(frozen=True)
 class Report:
-    """What became of all bags; `unchanged` if the dataset was there already, made from the same inputs."""
+    """What became of all bags; `unchanged` if the dataset was there already, made from the same inputs.
+
+    `warnings` are about bags beside each other; each bag has its own.
+    """
 
     inputs: str
     bags: tuple[BagReport, ...]
+    warnings: tuple[str, ...] = ()
     unchanged: bool = False
 
     @property
@@ -66,16 +83,18 @@ class Report:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             bags = tuple(BagReport(**bag) for bag in content["bags"])
-            return cls(content["inputs"], bags, unchanged=True)
+            return cls(content["inputs"], bags, tuple(content["warnings"]), unchanged=True)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
-        _write_json(path, {"inputs": self.inputs, "bags": [dataclasses.asdict(bag) for bag in self.bags]})
+        bags = [dataclasses.asdict(bag) for bag in self.bags]
+        write_json(path, {"inputs": self.inputs, "warnings": self.warnings, "bags": bags})
 
 
-def _write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
+    """Write as JSON, whole or not at all."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     part.replace(path)

@@ -60,10 +60,15 @@ class SalvagedMcap:
 
     def messages(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """Yield (connection, receive time in ns, serialized message)."""
+        for connection, receive_ns, _, data in self.stamped(connections):
+            yield connection, receive_ns, data
+
+    def stamped(self, connections: Collection[Connection]) -> Iterator[tuple[Connection, int, int, bytes]]:
+        """Yield (connection, receive time in ns, publish time in ns, serialized message)."""
         wanted = {connection.id: connection for connection in connections}
         for record in self.message_records():
             if record.channel_id in wanted:
-                yield wanted[record.channel_id], record.log_time, record.data
+                yield wanted[record.channel_id], record.log_time, record.publish_time, record.data
 
     def message_records(self) -> Iterator[Message]:
         """Yield the messages of all channels as MCAP has them."""

@@ -19,6 +19,7 @@ from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.core.alignment import TickGrid
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
@@ -87,6 +88,11 @@ class Controller(LifecycleNode):
 
         wanted = self.parameters
         spec = load_spec(wanted.spec)
+        if wanted.tick_on == "timer" and (joined := [item.key for item in spec.state if item.resample == "linear"]):
+            raise ConfigError(
+                f"'{joined[0]}' has resample: linear, which needs the value after the tick, and a timer does not wait"
+                " for it; set tick_on to state, or write resample: hold"
+            )
         agent = load_checkpoint(wanted.checkpoint, spec)
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=R
 
 
 class StateTopics:
-    """Subscriptions to all state topics of a spec; each message's fields go to `observe(topic, stamp, values)`.
+    """Subscriptions to all state topics of a spec; each message's fields go to `observe(key, stamp, values)`.
 
     A message that does not hold what the spec says is logged (throttled) and dropped; `refuse(topic, reason)` hears.
     `frames` are the frame_ids that the topics last had.
@@ -46,22 +46,22 @@ class StateTopics:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _callback(self, source: Source) -> Callable[[Any], None]:
+    def _callback(self, source: Source) -> Callable[[Any, Mapping[str, Any]], None]:
         selector = FieldSelector(source)
 
-        def receive(message: Any) -> None:
+        def receive(message: Any, info: Mapping[str, Any]) -> None:
+            now = self._node.get_clock().now().nanoseconds
             try:
-                values = selector.select(message)
-                stamp = selector.stamp(message, self._node.get_clock().now().nanoseconds)
-                if stamp < 0:  # rclpy's Time knows none, and a command carries its state's
-                    raise SelectionError(f"topic '{source.topic}': expected a stamp since 1970, found {stamp} ns")
+                for part in selector.parts(message):
+                    stamp, values = selector.stamp(part, now, info["source_timestamp"]), selector.select(part)
+                    if stamp < 0:  # rclpy's Time knows none, and a command carries its state's
+                        raise SelectionError(f"topic '{source.topic}': expected a stamp since 1970, found {stamp} ns")
+                    if hasattr(part, "header"):
+                        self.frames[source.topic] = part.header.frame_id
+                    self._observe(source.key, stamp, values)
             except SelectionError as error:
                 self._refuse(source.topic, str(error))
                 self._node.get_logger().error(f"message dropped: {error}", throttle_duration_sec=1.0)
-                return
-            if hasattr(message, "header"):
-                self.frames[source.topic] = message.header.frame_id
-            self._observe(source.topic, stamp, values)
 
         return receive
 

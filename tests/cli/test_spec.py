@@ -10,8 +10,9 @@ import pytest
 
 from dvf_ros.cli.main import main as dvf
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.bag_conversion import Options
 from dvf_ros.data.bag_storage import BagError
-from dvf_ros.data.conversion import Options, convert
+from dvf_ros.data.conversion import convert
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.definitions import read_definitions
 from dvf_ros.data.inspection import inspect_bag

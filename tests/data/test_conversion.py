@@ -10,8 +10,10 @@ import pytest
 
 from dvf_ros.cli.main import main as dvf
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data import conversion
-from dvf_ros.data.conversion import PARTS, ConversionError, Options, convert, find_bags
+from dvf_ros.data import bag_conversion, conversion
+from dvf_ros.data.bag_conversion import Options
+from dvf_ros.data.bag_search import ConversionError, find_bags
+from dvf_ros.data.conversion import PARTS, convert
 from dvf_ros.data.dataset import Dataset
 from tests.data.bag_making import MS, ROOT, SPEC, START, Bag, custom, pose_stamped, write_reach
 
@@ -60,7 +62,7 @@ def test_the_second_run_does_nothing_and_says_so(tmp_path: Path, monkeypatch: py
     bags = two_bags(tmp_path / "bags")
     first = convert([bags], tmp_path / "data", jobs=1)
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "data").iterdir()}
-    monkeypatch.setattr(conversion, "convert_bag", None)
+    monkeypatch.setattr(conversion, "convert_bags", None)
     again = convert([bags], tmp_path / "data", jobs=1)
     assert not first.unchanged and again.unchanged
     assert again.bags == first.bags
@@ -90,8 +92,8 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(tmp_path: Path, monkeypatc
         convert([bags], tmp_path / "data", jobs=1, progress=interrupt)
     assert (tmp_path / "data" / PARTS).exists()
     opened = []
-    real = conversion.BagReader
-    monkeypatch.setattr(conversion, "BagReader", lambda bag, *rest: opened.append(bag.name) or real(bag, *rest))
+    real = bag_conversion.BagReader
+    monkeypatch.setattr(bag_conversion, "BagReader", lambda bag, *rest: opened.append(bag.name) or real(bag, *rest))
     convert([bags], tmp_path / "data", jobs=1)
     assert opened == ["two"]
     assert content(tmp_path / "data") == content(tmp_path / "whole")
@@ -108,7 +110,7 @@ def test_a_part_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
         convert([bags], tmp_path / "data", jobs=1, progress=interrupt)
     (part,) = (tmp_path / "data" / PARTS).iterdir()
     (part / "report.json").unlink()
-    (part / "0.npz").write_bytes(b"half")
+    (part / "states.npy").write_bytes(b"half")
     convert([bags], tmp_path / "data", jobs=1)
     assert content(tmp_path / "data") == content(tmp_path / "whole")
 

@@ -15,9 +15,11 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, StorageP
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.bag_conversion import Options
 from dvf_ros.data.bag_reader import BagError, BagReader
+from dvf_ros.data.bag_search import find_bags
 from dvf_ros.data.bag_writer import BagWriter
-from dvf_ros.data.conversion import Options, convert, find_bags
+from dvf_ros.data.conversion import convert
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.definitions import read_definitions
 from tests.data.bag_making import MS, SPEC, START, STORE, pose_stamped, write_reach

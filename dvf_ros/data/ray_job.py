@@ -1,0 +1,53 @@
+"""The same conversion as a Ray Data job, for a fleet: pip install dvf_ros[fleet]."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.bag_conversion import DEFAULTS, Options, convert_bag
+from dvf_ros.data.bag_search import ConversionError, find_bags, spec_of
+from dvf_ros.data.conversion import PARTS, assemble, with_label
+from dvf_ros.data.labels import NO_LABELS, Labels
+from dvf_ros.data.report import BagReport, Report
+
+
+def convert_on_ray(
+    paths: Sequence[str | Path],
+    folder: str | Path,
+    spec: RobotSpec | None = None,
+    options: Options = DEFAULTS,
+    workers: int | None = None,
+    labels: Labels = NO_LABELS,
+) -> Report:
+    """Convert bags to the dataset `folder` on the Ray cluster of this process, or on one started here.
+
+    Bags and `folder` lie on a file system that all machines share; at most `workers` bags are converted at a time.
+    The dataset is that of `convert`, byte for byte. Raises ConversionError, also where Ray is not installed.
+    """
+    try:
+        import ray.data
+    except ImportError as error:
+        raise ConversionError("Ray Data is not installed; pip install 'dvf_ros[fleet]'") from error
+    folder = Path(folder).resolve()
+    bags = [bag.resolve() for bag in find_bags(paths)]
+    spec = spec or spec_of(bags)
+    (folder / PARTS).mkdir(parents=True, exist_ok=True)
+    spec_text, parts = spec.text, folder / PARTS
+
+    def work(row: dict[str, Any]) -> dict[str, Any]:
+        report = convert_bag(Path(row["bag"]), spec_text, options, parts)
+        return {"place": row["place"], "report": json.dumps(dataclasses.asdict(report))}
+
+    rows = [{"place": place, "bag": str(bag)} for place, bag in enumerate(bags)]
+    job = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work, concurrency=workers)
+    done = {row["place"]: BagReport(**json.loads(row["report"])) for row in job.take_all()}
+    reports = [with_label(done[place], bag, labels) for place, bag in enumerate(bags)]
+    whole = assemble(folder, spec, options, reports, [parts])
+    shutil.rmtree(parts)
+    return whole
