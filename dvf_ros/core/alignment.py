@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 from collections.abc import Iterator
-from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,9 +16,8 @@ DEPTH = 512
 BACKWARD_JUMP_NS = 500_000_000
 
 
-@dataclass(frozen=True)
-class Sample:
-    """All sources at one tick.
+class Sample(NamedTuple):
+    """All sources at one tick (a tuple, because a conversion makes three of them a tick).
 
     `values` (D,) float32 is complete only if `valid`; a source that never reported counts as missing (its numbers
     are NaN), one whose newest value is older than its max_age as stale. `ages` (s) has one entry per source;
@@ -91,8 +91,9 @@ class Aligner:
         self.epoch = 0
         self._index = {source.key: i for i, source in enumerate(sources)}
         self._buffers = [_Buffer() for _ in sources]
-        self._sizes = [source.size for source in sources]
-        self._size = sum(self._sizes)
+        ends = np.cumsum([0, *(source.size for source in sources)]).tolist()
+        self._spans = [slice(start, end) for start, end in pairwise(ends)]
+        self._size = ends[-1]
 
     def push(self, key: str, stamp: int, values: np.ndarray) -> None:
         """Take in one message's selected values (size of the source,)."""
@@ -129,13 +130,15 @@ class Aligner:
     def sample(self, tick: int) -> Sample:
         """All sources at `tick` (ns)."""
         vector = np.empty(self._size, np.float32)
-        ages, missing, stale, interpolated = [], [], [], []
-        start = 0
-        for source, buffer, size in zip(self.sources, self._buffers, self._sizes, strict=True):
+        ages: list[float] = []
+        missing: list[str] = []
+        stale: list[str] = []
+        interpolated: list[str] = []
+        for source, buffer, span in zip(self.sources, self._buffers, self._spans, strict=True):
             place = buffer.before(tick)
             if place < 0:
                 missing.append(source.key)
-                vector[start : start + size] = np.nan
+                vector[span] = np.nan
                 ages.append(float("inf"))
             else:
                 age = (tick - buffer.stamps[place]) * 1e-9
@@ -147,9 +150,8 @@ class Aligner:
                     if joined is not None:
                         values = joined
                         interpolated.append(source.key)
-                vector[start : start + size] = values
+                vector[span] = values
                 ages.append(age)
-            start += size
         return Sample(tick, vector, tuple(ages), tuple(missing), tuple(stale), tuple(interpolated))
 
 

@@ -88,8 +88,9 @@ class FieldSelector:
             return None
         if numbers.shape != self._shape:
             return None
-        for item, place in self._rotations:
-            self._check_rotation(item, numbers[place])
+        if self._rotations:
+            for item, place in self._rotations:
+                self._check_rotation(item, numbers[place])
         return numbers
 
     def stamp(self, part: Any, receive_ns: int, publish_ns: int = 0) -> int:

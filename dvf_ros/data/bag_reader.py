@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,7 @@ class BagReader:
         self._files = BagFiles(self.path)
         self.custom = read_custom(self.path)
         self.definitions = Definitions(self._files.connections, definitions)
+        self._decoders: dict[str, Callable[[bytes, str], Any]] = {}
 
     def __enter__(self) -> BagReader:
         return self
@@ -124,7 +125,10 @@ class BagReader:
         """A serialized message as an object; raises BagError if it does not decode."""
         kind = connection.msgtype
         try:
-            return self.definitions.store(kind).deserialize_cdr(data, kind)
+            decoder = self._decoders.get(kind)
+            if decoder is None:
+                decoder = self._decoders[kind] = self.definitions.store(kind).deserialize_cdr
+            return decoder(data, kind)
         except BagError:
             raise
         except Exception as error:  # the library's decoders are generated and fail in any way

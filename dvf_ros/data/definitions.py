@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,7 @@ class Definitions:
         self._embedded = {c.msgtype: c.msgdef for c in connections if c.msgdef.format != MessageDefinitionFormat.NONE}
         recorded = {c.msgtype for c in connections}
         self._given = _named(given, recorded)
-        self._common = get_typestore(Stores.ROS2_JAZZY)
+        self._common = _common_store()
         self._user: Typestore | None = None
         self._stores: dict[str, Typestore] = {}
 
@@ -84,7 +85,7 @@ class Definitions:
         try:
             if origin == "bag":
                 definition = self._embedded[kind]
-                return _store(_parsed(definition.format, definition.data, kind))
+                return _embedded_store(definition.format, definition.data, kind)
             if origin == "msg-path":
                 self._user = self._user or _store(self._common.fielddefs | self._parse_given())
                 return self._user
@@ -97,6 +98,17 @@ class Definitions:
         for name, text in self._given.items():
             types |= get_types_from_msg(text, name)
         return types
+
+
+# Making a store, and its decoders, takes longer than reading a small bag: bags of one kind share them.
+@lru_cache(maxsize=1)
+def _common_store() -> Typestore:
+    return get_typestore(Stores.ROS2_JAZZY)
+
+
+@lru_cache(maxsize=256)
+def _embedded_store(form: MessageDefinitionFormat, text: str, kind: str) -> Typestore:
+    return _store(_parsed(form, text, kind))
 
 
 def message_of(field: Any) -> str:

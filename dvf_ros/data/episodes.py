@@ -49,6 +49,7 @@ class _Taker:
     """What becomes of a topic's messages for one source of the spec."""
 
     source: Source
+    key: str
     aligner: Aligner
     selector: FieldSelector
     audit: StampAudit
@@ -80,7 +81,7 @@ class EpisodeCutter:
         parts = ((self._state, spec.state), (self._action, spec.action), (self._outcome, outcome))
         for aligner, sources in parts:
             for source in sources:
-                taker = _Taker(source, aligner, FieldSelector(source), StampAudit(source))
+                taker = _Taker(source, source.key, aligner, FieldSelector(source), StampAudit(source))
                 self._takers.setdefault(source.topic, []).append(taker)
         self._outcome_index = _index(spec.outcome) if spec.outcome else {}
         self._grid = TickGrid(spec.period_ns, GAP_NS)
@@ -112,7 +113,7 @@ class EpisodeCutter:
         done: list[Episode] = []
         moved = False
         for taker in self._takers.get(topic, ()):
-            aligner, selector, key = taker.aligner, taker.selector, taker.source.key
+            aligner, selector, key = taker.aligner, taker.selector, taker.key
             try:
                 for part in selector.parts(message):
                     stamp, values = selector.stamp(part, receive_ns, publish_ns), selector.select(part)
@@ -129,7 +130,8 @@ class EpisodeCutter:
         if moved and (watermark := self._state.watermark) is not None:
             for tick in self._grid.due(watermark):
                 self._waiting.append(self._state.sample(tick))
-            done += self._settle(watermark - LAG_NS)
+            if self._waiting and self._waiting[0].stamp <= watermark - LAG_NS:
+                done += self._settle(watermark - LAG_NS)
         return done
 
     def event(self, topic: str) -> None:
@@ -179,8 +181,8 @@ class EpisodeCutter:
             return done
         outcome = self._outcome.sample(sample.stamp)
         known = outcome.valid and bool(self._outcome_index)
-        terminated = self._said("terminated", outcome) is True
-        truncated = self._said("truncated", outcome) is True
+        terminated = known and self._said("terminated", outcome) is True
+        truncated = known and self._said("truncated", outcome) is True
         if self._over and (terminated or truncated or not known):
             self._drop("after the episode's end")
             return done

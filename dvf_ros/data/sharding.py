@@ -99,6 +99,7 @@ def _read(shard: Path) -> dict[str, Any]:
 
 
 def _options(content: dict[str, Any]) -> Options:
-    cutting = {key: tuple(value) if isinstance(value, list) else value for key, value in content["cutting"].items()}
+    cut = content["cutting"]
+    cutting = Cutting(cut["longest"], cut["length"], tuple(cut["start_on"]), tuple(cut["end_on"]))
     definitions = tuple((kind, text) for kind, text in content["definitions"])
-    return Options(**content | {"definitions": definitions, "cutting": Cutting(**cutting)})
+    return Options(content["min_frames"], content["namespace"], definitions, cutting)
