@@ -204,10 +204,7 @@ class DatasetWriter:
         self._tables: list[pa.Table] = []
         self._rows: list[dict] = []
         self._shapes = {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
-        self._files = {
-            name: open(self.folder / f"{name}.part", "wb")  # noqa: SIM115 (closed by close)
-            for name in ARRAYS
-        }
+        self._files = {name: open(self.folder / f"{name}.part", "wb") for name in ARRAYS}  # noqa: SIM115
 
     def append(self, episode: Episode) -> None:
         """Add one episode at the end."""
