@@ -50,10 +50,10 @@ class EventGate:
         """Take in an event that came when the data had reached `stamp` (ns)."""
         self._waiting.append((stamp, topic))
 
-    def reached(self, tick: int) -> list[str]:
-        """The events that come before `tick` (ns), each given once."""
+    def reached(self, tick: int | None) -> list[str]:
+        """The events that come before `tick` (ns; None: all), each given once."""
         found = []
-        while self._waiting and self._waiting[0][0] < tick:
+        while self._waiting and (tick is None or self._waiting[0][0] < tick):
             _, topic = self._waiting.popleft()
             self._inside = f"/{topic.strip('/')}" in self._starts or not self._starts
             found.append(topic)

@@ -153,6 +153,7 @@ class EpisodeCutter:
         for aligner in (self._state, self._action, self._outcome):
             aligner.clear()
         self._grid.restart()
+        self._events.reached(None)  # their stamps are of the time before
         self._last_tick, self._over = None, False
         return done
 

@@ -25,8 +25,14 @@ def episodes(draw: st.DrawFn, spec: RobotSpec = SPEC, shortest: int = 1) -> Epis
     actions = draw(hnp.arrays(np.float32, (length, spec.action_size), elements=NUMBERS))
     rewards = draw(hnp.arrays(np.float32, length, elements=NUMBERS))
     terminated = draw(st.booleans())
+    states = draw(hnp.arrays(np.float32, (length, spec.state_size), elements=NUMBERS))
+    for piece in spec.state_layout:
+        if piece.kind == "quaternion":  # messages hold rotations only
+            turns = states[:, piece.start : piece.stop]
+            turns[~turns.any(axis=1)] = [0, 0, 0, 1]
+            turns /= np.linalg.norm(turns, axis=1, keepdims=True)
     return Episode(
-        states=draw(hnp.arrays(np.float32, (length, spec.state_size), elements=NUMBERS)),
+        states=states,
         actions=np.where(action_mask[:, None], actions, np.float32(0)),
         action_mask=action_mask,
         rewards=np.where(reward_mask, rewards, np.float32(0)),
