@@ -30,7 +30,7 @@ def episodes(draw: st.DrawFn, spec: RobotSpec = SPEC, shortest: int = 1) -> Epis
         if piece.kind == "quaternion":  # messages hold rotations only
             turns = states[:, piece.start : piece.stop]
             turns[~turns.any(axis=1)] = [0, 0, 0, 1]
-            turns /= np.linalg.norm(turns, axis=1, keepdims=True)
+            turns /= np.linalg.norm(turns.astype(np.float64), axis=1, keepdims=True)  # tiny numbers, too
     return Episode(
         states=states,
         actions=np.where(action_mask[:, None], actions, np.float32(0)),
