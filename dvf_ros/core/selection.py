@@ -96,7 +96,7 @@ class FieldSelector:
     def stamp(self, part: Any, receive_ns: int, publish_ns: int = 0) -> int:
         """Nanoseconds, as the spec's `stamp` says: the header's, `publish_ns` (0: not known) or `receive_ns`.
 
-        Raises SelectionError where there is none: no header, a header whose stamp is zero, no time of publishing.
+        Raises SelectionError where there is none: no header, no time of publishing.
         """
         source = self.source
         if source.stamp == "receive":
@@ -110,10 +110,7 @@ class FieldSelector:
         except AttributeError as error:
             missing = f"topic '{source.topic}': {source.type} has no header; write stamp: receive"
             raise SelectionError(missing) from error
-        nanoseconds = int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
-        if not nanoseconds:
-            raise SelectionError(f"topic '{source.topic}': the header's stamp is zero; write stamp: receive")
-        return nanoseconds
+        return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
     def _select_field(self, item: Field, steps: tuple[str | int, ...], message: Any) -> np.ndarray:
         value = message

@@ -117,6 +117,8 @@ class EpisodeCutter:
             try:
                 for part in selector.parts(message):
                     stamp, values = selector.stamp(part, receive_ns, publish_ns), selector.select(part)
+                    if not stamp and not taker.audit.may_be_zero:
+                        raise SelectionError(f"topic '{topic}': the header's stamp is zero; write stamp: receive")
                     taker.audit.add(stamp, receive_ns, part)
                     if aligner.jumps_back(key, stamp):
                         done += self._settle(None)

@@ -19,11 +19,12 @@ class StampAudit:
         self.simulated = False
         self.frames: list[str] = []
         self.frame_changes = 0
-        self._newest = self._received = -1
+        self._newest = self._received = self._last = -1
         self._frame: str | None = None
 
     def add(self, stamp: int, receive_ns: int, part: Any) -> None:
         """Take in one message by the time (ns) that counts for it and that of its recording."""
+        self._last = stamp
         if stamp > self._newest:
             self._newest = stamp
         elif stamp == self._newest:
@@ -42,6 +43,11 @@ class StampAudit:
             self._frame = header.frame_id
             if self._frame not in self.frames and len(self.frames) < FRAMES:
                 self.frames.append(self._frame)
+
+    @property
+    def may_be_zero(self) -> bool:
+        """Whether a stamp of zero can be meant: simulated time begins with it, once; else it says that none was set."""
+        return not self.messages or (self.simulated and self._last != 0)
 
     def restart(self) -> None:
         """Time jumped back: what comes is judged by itself."""

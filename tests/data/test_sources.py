@@ -184,3 +184,19 @@ def test_simulated_and_real_time_that_never_meet_are_told(tmp_path: Path) -> Non
             bag.put("/tip", pose_stamped(10**9 + k * 100 * MS, k), stamp)
     with pytest.raises(ConversionError, match="clocks disagree: tip go by simulated time, joint_states by real time"):
         convert([tmp_path / "bag"], tmp_path / "data", jobs=1)
+
+
+@pytest.mark.parametrize(("period", "kept"), [(100, 20), (0, 0)], ids=["simulated from zero", "never set"])
+def test_a_stamp_of_zero_is_the_beginning_of_simulated_time_or_none_at_all(
+    tmp_path: Path, period: int, kept: int
+) -> None:
+    with Bag(tmp_path / "bag", about()) as bag:
+        for k in range(20):
+            stamp, received = k * period * MS, START + k * 100 * MS
+            bag.put("/joint_states", joint_state(stamp, {"a": k, "b": -k}), received)
+            bag.put("/tip", pose_stamped(stamp, k), received)
+    if kept:
+        assert convert([tmp_path / "bag"], tmp_path / "data", jobs=1).frames == kept
+        return
+    with pytest.raises(ConversionError, match="the header's stamp is zero; write stamp: receive"):
+        convert([tmp_path / "bag"], tmp_path / "data", jobs=1)
