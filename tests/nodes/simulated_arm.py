@@ -33,7 +33,9 @@ class SimulatedArm:
 
     def newest(self, after: int = 0) -> int:
         """Wait for a state later than `after` and return the newest stamp."""
-        return wait_for(lambda: (s := self.stamps()) and s[-1] > after and s[-1], f"a state after {after} ns")
+        return wait_for(
+            lambda: (s := self.stamps()) and s[-1] > after and s[-1], f"a state after {after} ns", timeout=60.0
+        )
 
     def state(self, stamp: int) -> np.ndarray:
         """Wait for all that is said of one stamp: joints, end effector, cube, and, after a step, reward and success."""

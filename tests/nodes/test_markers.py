@@ -38,6 +38,7 @@ def decision(candidates: int = 3, futures: int = 4) -> Decision:
         value=0.0,
         value_error=0.0,
         discount=0.97,
+        supported=np.ones(candidates, bool),
         ends=rng.normal(size=(candidates, 30)),
     )
 
