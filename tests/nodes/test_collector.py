@@ -13,6 +13,7 @@ from pathlib import Path
 
 import domain_coordinator
 import pytest
+from std_srvs.srv import SetBool
 
 from dvf_ros.data.bag_reader import BagReader
 from dvf_ros.msg import ControllerStatus
@@ -76,7 +77,8 @@ def test_a_judged_run_counts_and_fails_below_the_bar(ros: tuple[Processes, Obser
     arm = SimulatedArm(observer)
     result = tmp_path / "demo.json"
     parameters = {"spec": SPEC, "episodes": 2, "steps": STEPS, "seed": 5, "result": result, "stall_timeout": 30.0}
-    arm.newest()  # the simulation is up: only the controller is missing
+    # The simulation is up and goes on, whoever paused it before: only the controller is missing.
+    assert observer.call(SetBool, "sim_bridge/pause", SetBool.Request(data=False), timeout=60.0).success
     alone = processes.start("episode_runner", parameters | {"start_timeout": 3.0}, name="alone")
     assert alone.wait(30) == 1
     assert "expected an active controller on 'controller/status' within 3 s" in processes.log("alone")

@@ -16,14 +16,18 @@ SPEC = RobotSpec.load(CONFIG / "panda_lift.yaml")
 NAMES = tuple([f"panda_joint{i}" for i in range(1, 8)] + ["panda_finger_joint1", "panda_finger_joint2"])
 
 
+def unit(numbers: np.ndarray) -> np.ndarray:
+    return numbers / np.linalg.norm(numbers)
+
+
 def observation(rng: np.random.Generator) -> Observation:
     return Observation(
         joint_names=NAMES,
         joint_position=rng.random(9),
         joint_velocity=rng.random(9),
         eef_position=rng.random(3),
-        eef_orientation=rng.random(4),
-        objects={"cube": rng.random(7)},
+        eef_orientation=unit(rng.random(4)),
+        objects={"cube": np.concatenate([rng.random(3), unit(rng.random(4))])},
         reward=0.0,
         success=False,
     )
