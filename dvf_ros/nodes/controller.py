@@ -105,7 +105,7 @@ class Controller(LifecycleNode):
         with ExitStack() as made:
             self._commands = CommandTopics(self, spec)
             made.callback(self._commands.destroy)
-            self._worker = InferenceWorker(self._deciding.warm_up, self._deciding.decide, self._deliver)
+            self._worker = InferenceWorker(self._deciding.warm_up, self._decide, self._deliver)
             made.callback(self._worker.close)
             self._states = StateTopics(self, spec, self._observe, self._refuse)
             made.callback(self._states.destroy)
@@ -194,6 +194,9 @@ class Controller(LifecycleNode):
         self._pending = answer
         self._worker.submit(answer)
         self._deadlines.asked()
+
+    def _decide(self, request: Request) -> Decision:
+        return self._deciding.decide(request)
 
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
