@@ -41,7 +41,7 @@ class Evaluate:
 
     checkpoints: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Checkpoints to compare (the .yaml of each)."""
-    first_seed: int = 1000
+    first_seed: int = 100_000
     """Episodes take the seeds from this one on, the same for every controller."""
     episodes: int = 50
     """Episodes per controller."""
