@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import pairwise
 
-WINDOW_NS = 750_000_000  # what a rate is measured over: long enough for jitter, short enough to warn within 1 s
+WINDOW_NS = 650_000_000  # what a rate is measured over: long enough for jitter, short enough to warn within 1 s
+HELD_UP_NS = 200_000_000  # messages that come late but all of them, as a busy machine hands them on, are no low rate
 INTERVALS = 5  # least number of intervals in it: below 7 Hz the window is longer
 LEARN_NS = 2_000_000_000  # how long, and how many messages at least, make an expectation
 LEARN_MESSAGES = 10
 STALL_NS = 100_000_000  # a busy machine holds up any topic for so long now and then; a fast one is regular all the same
+EVEN = 0.04  # by which the two halves of a lesson may differ: one that begins or ends in a hold-up teaches a wrong rate
 SHARE = 0.9
 
 
@@ -16,22 +19,25 @@ class RateWatch:
     """The rate of one topic, and whether it is below 90 % of what is expected.
 
     `expected` (Hz) is `least` (0: no expectation) until it is learned from the first 2 s in which the messages come
-    regularly, with no interval of more than twice the mean and 0.1 s. All times are ns of one clock; if it jumps
-    back, the measurement begins anew.
+    regularly, with no interval of more than twice the mean and 0.1 s. The rate has to stay low for 0.2 s to count: a
+    window that ends while messages are held up lacks them. All times are ns of one clock; if it jumps back, the
+    measurement begins anew.
     """
 
     def __init__(self, least: float = 0.0) -> None:
         self.expected = least
         self._stamps: deque[int] = deque()
         self._began = 0
+        self._below_since: int | None = None
         self._learned = False
-        self._lesson: tuple[int, int, int, int] | None = None  # first, last, messages, longest interval
+        self._lesson: list[int] = []
 
     def restart(self, now_ns: int) -> None:
         """Forget what was measured, not what is expected."""
         self._stamps.clear()
         self._began = now_ns
-        self._lesson = None
+        self._below_since = None
+        self._lesson = []
 
     def take(self, now_ns: int) -> None:
         """Note one message."""
@@ -53,22 +59,31 @@ class RateWatch:
         return min(heard, silent) * 1e9
 
     def low(self, now_ns: int) -> bool:
-        """Whether the rate is below 90 % of the expected one; never in the first window after a restart."""
-        return now_ns - self._began > WINDOW_NS and self.rate(now_ns) < SHARE * self.expected
+        """Whether the rate is, and has been for 0.2 s, below 90 % of the expected one; ask many times a second.
+
+        Never in the first window after a restart.
+        """
+        if now_ns - self._began <= WINDOW_NS or self.rate(now_ns) >= SHARE * self.expected:
+            self._below_since = None
+            return False
+        if self._below_since is None:
+            self._below_since = now_ns
+        return now_ns - self._below_since >= HELD_UP_NS
 
     def _trim(self, now_ns: int) -> None:
         while len(self._stamps) > INTERVALS + 1 and self._stamps[1] <= now_ns - WINDOW_NS:
             self._stamps.popleft()
 
     def _learn(self, now_ns: int) -> None:
-        if self._lesson is None:
-            self._lesson = (now_ns, now_ns, 1, 0)
+        lesson = self._lesson
+        lesson.append(now_ns)
+        if now_ns - lesson[0] < LEARN_NS:
             return
-        first, last, messages, longest = self._lesson
-        self._lesson = first, now_ns, messages + 1, max(longest, now_ns - last)
-        if now_ns - first < LEARN_NS:
-            return
-        mean = (now_ns - first) / messages
-        if messages >= LEARN_MESSAGES and self._lesson[3] <= 2 * mean + STALL_NS:
+        intervals = len(lesson) - 1
+        mean = (now_ns - lesson[0]) / intervals
+        longest = max(after - before for before, after in pairwise(lesson))
+        half = intervals // 2
+        uneven = abs((lesson[half] - lesson[0]) - half * mean) / (half * mean) if half else 1.0
+        if intervals >= LEARN_MESSAGES and longest <= 2 * mean + STALL_NS and uneven <= EVEN:
             self.expected, self._learned = 1e9 / mean, True
-        self._lesson = None
+        self._lesson = []

@@ -29,7 +29,8 @@ from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.taps import Tap
 from dvf_ros.srv import EndEpisode, StartEpisode
 
-FOLLOW_PERIOD = 0.1  # s between looks at the publishers
+FOLLOW_PERIOD = 0.1  # s between looks at the publishers,
+WATCH_PERIOD = 0.05  # and at the rates
 QUIET_PERIOD = 0.02  # s without a message published before the end: they all have arrived
 QUIET_LIMIT = 2.0  # s to wait for that at most
 
@@ -62,6 +63,7 @@ class Recorder(Node):
         # Looking after publishers and closing a bag must go on while simulated time stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(FOLLOW_PERIOD, self._follow, clock=self._steady)
+        self.create_timer(WATCH_PERIOD, self._watch_rates, clock=self._steady)
         self.create_service(StartEpisode, "~/start", self._on_start)
         # A group of its own: while it waits for the last messages, they and its timer must be served.
         self.create_service(EndEpisode, "~/end", self._on_end, callback_group=MutuallyExclusiveCallbackGroup())
@@ -94,7 +96,6 @@ class Recorder(Node):
         if self._recording.error:
             self.get_logger().error(f"recording stopped: {self._recording.error}", throttle_duration_sec=5.0)
         self._note_losses(self._recording)
-        self._watch_rates()
 
     def _note_losses(self, recording: Recording) -> None:
         """Keep what was lost in the bag too as it happens: nobody may come to end the episode."""
@@ -105,6 +106,8 @@ class Recorder(Node):
                 self._noted = lost
 
     def _watch_rates(self) -> None:
+        if self._recording is None:
+            return
         now = self._now()
         slow = [name for name, watch in self._rates.items() if watch.low(now)]
         for name in sorted(set(slow) - set(self._slow)):
