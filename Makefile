@@ -31,7 +31,7 @@ bench-zero-shot: setup  ## five rewards written by hand on one agent that only e
 bench-faults: setup  ## what fails, and how soon the robot stands: results/faults.json; QUICK=1 PART=soak
 	@$(SOURCED) exec python -m benchmarks.faults $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)
 
-bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (13 min); QUICK=1 for a short form
+bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (20 min); QUICK=1 for a short form
 	@$(SOURCED) exec python -m benchmarks.recorder $(if $(QUICK),--quick) $(ARGS)
 
 lint: setup  ## ruff and mypy

@@ -24,7 +24,7 @@ def measure(quick: bool) -> dict[str, Any]:
         for name, part in (
             ("rate", lambda: slowed(made)),
             ("disk_full", lambda: full_disk(made)),
-            ("killed", lambda: killed(made, 6 if quick else 60, SEED)),
+            ("killed", lambda: killed(Path(folder), 6 if quick else 60, SEED)),
             ("load", lambda: loaded(made, 10.0 if quick else 600.0)),
         ):
             figures[name] = part()

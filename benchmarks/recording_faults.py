@@ -7,7 +7,6 @@ import resource
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,32 +16,23 @@ from diagnostic_msgs.msg import DiagnosticArray
 from mcap.reader import make_reader
 from rosbags.highlevel import AnyReader
 
-from benchmarks.recording_rig import IMAGES, LOW, Rig
+from benchmarks.recording_rig import IMAGES, LOW, Rig, rig
 from dvf_ros.cli.main import main as dvf
 from dvf_ros.data.bag_reader import BagReader, bag_digest
 from tests.nodes.harness import wait_for
 
-AT_ONCE = 3  # recorders of one and the same robot
 LONGEST = 3.0  # s from the start of a bag to its recorder's death
 ENDLESS = 3600.0
 DISK_BYTES = 8 << 20
 
 
-def killed(rig: Rig, bags: int, seed: int) -> dict[str, Any]:
-    """Kill `bags` recorders under full load at random instants, salvage what they leave, and read it in three ways."""
+def killed(folder: Path, bags: int, seed: int) -> dict[str, Any]:
+    """Kill `bags` recorders under full load at random instants, salvage what they leave, and read it in three ways.
+
+    Each has a robot of its own: publishers go on serving a reader that was killed until they notice, 20 s later.
+    """
     instants = np.random.default_rng(seed).uniform(0.0, LONGEST, bags)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        first = rig.recorder(rig.folder / "killed", "first")
-        publishers = rig.publish(ENDLESS)
-        for publisher in publishers:
-            publisher.wait()
-        for publisher in publishers:
-            publisher.go()
-        trials = list(pool.map(lambda i: _kill_one(rig, i, float(instants[i])), range(bags)))
-        rig.processes.end(first)
-    for publisher in publishers:
-        publisher.kill()
-    outcomes = [_salvage(bag, begun, dead) for bag, begun, dead in trials]
+    outcomes = [_salvage(*_kill_one(folder / f"kill_{i}", float(after))) for i, after in enumerate(instants)]
     lost = [seconds for _, seconds, _ in outcomes]
     return {
         "bags": bags,
@@ -54,24 +44,30 @@ def killed(rig: Rig, bags: int, seed: int) -> dict[str, Any]:
     }
 
 
-def _kill_one(rig: Rig, number: int, after: float) -> tuple[Path, int, int]:
+def _kill_one(folder: Path, after: float) -> tuple[Path, int, int]:
     """A bag, and when (ns) it was begun and its recorder killed."""
-    name = f"kill_{number}"
-    process = rig.recorder(rig.folder / "killed", name)
-    diagnostics = rig.observer.collect(DiagnosticArray, "/diagnostics")
-    wait_for(lambda: _hears_all(diagnostics, name), f"messages of all topics in {name}", 60.0)
-    started = rig.start(name, name)
-    begun = time.time_ns()
-    time.sleep(after)
-    process.kill()
-    dead = time.time_ns()
-    process.wait()
-    return Path(started.path), begun, dead
+    folder.mkdir()
+    with rig(folder) as own:
+        process = own.recorder(folder / "bags")
+        publishers = own.publish(ENDLESS)
+        for publisher in publishers:
+            publisher.wait()
+        for publisher in publishers:
+            publisher.go()
+        diagnostics = own.observer.collect(DiagnosticArray, "/diagnostics")
+        wait_for(lambda: _hears_all(diagnostics), f"messages of all topics in {folder.name}", 60.0)
+        started = own.start("bag")
+        begun = time.time_ns()
+        time.sleep(after)
+        process.kill()
+        dead = time.time_ns()
+        process.wait()
+        return Path(started.path), begun, dead
 
 
-def _hears_all(diagnostics: Sequence[DiagnosticArray], name: str) -> bool:
-    """Whether the recorder `name` says that it has received from every topic; what comes before is discovery's time."""
-    said = [s for array in list(diagnostics)[-20:] for s in array.status if s.name.startswith(f"{name}:")]
+def _hears_all(diagnostics: Sequence[DiagnosticArray]) -> bool:
+    """Whether the recorder says that it has received from every topic; what comes before is discovery's time."""
+    said = [s for array in list(diagnostics)[-5:] for s in array.status if s.name.startswith("recorder:")]
     return bool(said) and not any(entry.value.startswith("0 received") for entry in said[-1].values)
 
 

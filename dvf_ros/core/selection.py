@@ -88,16 +88,29 @@ class FieldSelector:
             return None
         if numbers.shape != self._shape:
             return None
-        if self._rotations:
-            for item, place in self._rotations:
-                self._check_rotation(item, numbers[place])
+        self.check(numbers)
         return numbers
+
+    def check(self, numbers: np.ndarray) -> None:
+        """Raise SelectionError where a quaternion among the source's numbers (size,) is no rotation."""
+        for item, place in self._rotations:
+            self._check_rotation(item, numbers[place])
 
     def stamp(self, part: Any, receive_ns: int, publish_ns: int = 0) -> int:
         """Nanoseconds, as the spec's `stamp` says: the header's, `publish_ns` (0: not known) or `receive_ns`.
 
         Raises SelectionError where there is none: no header, no time of publishing.
         """
+        if self.source.stamp != "header":
+            return self.time(None, receive_ns, publish_ns)
+        try:
+            stamp = part.header.stamp
+        except AttributeError:
+            return self.time(None, receive_ns, publish_ns)
+        return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+    def time(self, header_ns: int | None, receive_ns: int, publish_ns: int = 0) -> int:
+        """The same, where the header's stamp is known already (None: there is no header)."""
         source = self.source
         if source.stamp == "receive":
             return receive_ns
@@ -105,12 +118,9 @@ class FieldSelector:
             if publish_ns <= 0:
                 raise SelectionError(f"topic '{source.topic}': no time of publishing was kept; write stamp: receive")
             return publish_ns
-        try:
-            stamp = part.header.stamp
-        except AttributeError as error:
-            missing = f"topic '{source.topic}': {source.type} has no header; write stamp: receive"
-            raise SelectionError(missing) from error
-        return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+        if header_ns is None:
+            raise SelectionError(f"topic '{source.topic}': {source.type} has no header; write stamp: receive")
+        return header_ns
 
     def _select_field(self, item: Field, steps: tuple[str | int, ...], message: Any) -> np.ndarray:
         value = message

@@ -18,6 +18,7 @@ from dvf_ros.data.cutting import NO_CUTS, Cutting, is_event
 from dvf_ros.data.dataset import DatasetError, DatasetWriter, Episode
 from dvf_ros.data.episodes import EpisodeCutter, Label
 from dvf_ros.data.plausibility import Largest
+from dvf_ros.data.quick_reading import QuickTopic
 from dvf_ros.data.report import REPORT, BagReport
 from dvf_ros.data.stamp_audit import clock_warnings
 
@@ -130,11 +131,20 @@ def _episodes(
     published: bool,
 ) -> Iterator[Episode]:
     reader.check(topics)
+    quick = {}
+    for name, topic in topics.items():
+        kind = reader.types[name]
+        quick[name] = QuickTopic(cutter.sources(topic), kind, reader.definitions.store(kind).fielddefs)
     for connection, receive_ns, publish_ns, data in reader.stamped(topics.keys() | events.keys(), published):
         name = connection.topic
         if name in events and is_event(name, data):
             cutter.event(events[name])
         if name in topics:
             counts[name] += 1
-            yield from cutter.push(topics[name], receive_ns, reader.decode(connection, data), publish_ns)
+            if (readings := quick[name].read(data)) is not None:
+                yield from cutter.push_readings(topics[name], receive_ns, readings, publish_ns)
+            else:
+                message = reader.decode(connection, data)
+                yield from cutter.push(topics[name], receive_ns, message, publish_ns)
+                quick[name].learn(data, message)
     yield from cutter.finish()

@@ -15,6 +15,7 @@ from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.data.cutting import NO_CUTS, Cutting, EventGate
 from dvf_ros.data.dataset import Episode
 from dvf_ros.data.frames import FrameBuffer
+from dvf_ros.data.quick_reading import Reading
 from dvf_ros.data.stamp_audit import StampAudit
 
 # A tick waits this long (by the state's stamps) for actions and outcomes that were recorded a little later.
@@ -89,6 +90,7 @@ class EpisodeCutter:
         self._frames = FrameBuffer(spec)
         self._held: tuple[Episode, dict[str, Any]] | None = None  # the longest so far, where only that one is wanted
         self._last_tick: int | None = None
+        self._moved = False  # the state has new values
         self._lost = 0  # ticks without a frame since the last episode
         self._over = False  # the outcome ended the episode and has not begun another
 
@@ -108,33 +110,66 @@ class EpisodeCutter:
         """The state's sources that never reported."""
         return tuple(item.source.key for item in self.audits if item.source in self._spec.state and not item.messages)
 
+    def sources(self, topic: str) -> list[Source]:
+        """The sources that the spec takes from `topic`, in the order of `push_readings`."""
+        return [taker.source for taker in self._takers.get(topic, ())]
+
     def push(self, topic: str, receive_ns: int, message: Any, publish_ns: int = 0) -> Sequence[Episode]:
         """Take in one message of the spec's `topic`; returns the episodes that it completes."""
         done: list[Episode] = []
-        moved = False
         for taker in self._takers.get(topic, ()):
-            aligner, selector, key = taker.aligner, taker.selector, taker.key
+            selector = taker.selector
             try:
                 for part in selector.parts(message):
                     stamp, values = selector.stamp(part, receive_ns, publish_ns), selector.select(part)
-                    if not stamp and not taker.audit.may_be_zero:
-                        raise SelectionError(f"topic '{topic}': the header's stamp is zero; write stamp: receive")
-                    taker.audit.add(stamp, receive_ns, part)
-                    if aligner.jumps_back(key, stamp):
-                        done += self._settle(None)
-                        if aligner is self._state:
-                            done += self._restart()
-                        taker.audit.restart()
-                    aligner.push(key, stamp, values)
-                    moved |= aligner is self._state
+                    header = getattr(part, "header", None)
+                    done += self._take(taker, stamp, receive_ns, header and header.frame_id, values)
             except SelectionError as error:
                 self.report.refused[str(error)] += 1
-        if moved and (watermark := self._state.watermark) is not None:
-            for tick in self._grid.due(watermark):
-                self._waiting.append(self._state.sample(tick))
-            if self._waiting and self._waiting[0].stamp <= watermark - LAG_NS:
-                done += self._settle(watermark - LAG_NS)
+        return done + self._advance() if self._moved else done
+
+    def push_readings(
+        self, topic: str, receive_ns: int, readings: Sequence[Reading], publish_ns: int = 0
+    ) -> Sequence[Episode]:
+        """The same, of a message that did not have to be decoded: what it says of each of the topic's sources."""
+        done: list[Episode] = []
+        for taker, (header_ns, frame, values) in zip(self._takers[topic], readings, strict=True):
+            try:
+                stamp = taker.selector.time(header_ns, receive_ns, publish_ns)
+                taker.selector.check(values)
+                done += self._take(taker, stamp, receive_ns, frame, values)
+            except SelectionError as error:
+                self.report.refused[str(error)] += 1
+        return done + self._advance() if self._moved else done
+
+    def _take(
+        self, taker: _Taker, stamp: int, receive_ns: int, frame: str | None, values: np.ndarray
+    ) -> Sequence[Episode]:
+        aligner, audit, key = taker.aligner, taker.audit, taker.key
+        done: Sequence[Episode] = ()
+        if not stamp and not audit.may_be_zero:
+            raise SelectionError(f"topic '{taker.source.topic}': the header's stamp is zero; write stamp: receive")
+        audit.add(stamp, receive_ns, frame)
+        if aligner.jumps_back(key, stamp):
+            done = self._settle(None)
+            if aligner is self._state:
+                done += self._restart()
+            audit.restart()
+        aligner.push(key, stamp, values)
+        self._moved |= aligner is self._state
         return done
+
+    def _advance(self) -> list[Episode]:
+        """What the state's newest values complete."""
+        self._moved = False
+        watermark = self._state.watermark
+        if watermark is None:
+            return []
+        for tick in self._grid.due(watermark):
+            self._waiting.append(self._state.sample(tick))
+        if self._waiting and self._waiting[0].stamp <= watermark - LAG_NS:
+            return self._settle(watermark - LAG_NS)
+        return []
 
     def event(self, topic: str) -> None:
         """Take in an event: it cuts after the state that has been heard so far."""

@@ -22,8 +22,8 @@ class StampAudit:
         self._newest = self._received = self._last = -1
         self._frame: str | None = None
 
-    def add(self, stamp: int, receive_ns: int, part: Any) -> None:
-        """Take in one message by the time (ns) that counts for it and that of its recording."""
+    def add(self, stamp: int, receive_ns: int, frame: str | None) -> None:
+        """Take in one message by the time (ns) that counts for it, that of its recording, and its frame_id if any."""
         self._last = stamp
         if stamp > self._newest:
             self._newest = stamp
@@ -37,10 +37,9 @@ class StampAudit:
         if not self.messages:
             self.simulated = stamp < EARLIEST_WALL_NS <= receive_ns
         self.messages += 1
-        header = getattr(part, "header", None)
-        if header is not None and header.frame_id != self._frame:
+        if frame is not None and frame != self._frame:
             self.frame_changes += self._frame is not None
-            self._frame = header.frame_id
+            self._frame = frame
             if self._frame not in self.frames and len(self.frames) < FRAMES:
                 self.frames.append(self._frame)
 
