@@ -15,6 +15,7 @@ import numpy as np
 from dvf_ros.core.fields import AXES, Field
 from dvf_ros.core.parsing import ConfigError, nearest
 from dvf_ros.core.spec import RobotSpec, Source
+from dvf_ros.core.transforms import FrameTree
 
 NORM_LEAST, NORM_MOST = 0.9**2, 1.1**2  # squared; filters and float32 leave a rotation far closer to 1
 STEP = re.compile(r"([A-Za-z_]\w*)|\[(\d+)\]")
@@ -45,25 +46,34 @@ class FieldSelector:
         starts = np.cumsum([0, *(item.size for item in source.fields)])
         places = [(item, slice(int(start), int(start) + 4)) for item, start in zip(source.fields, starts, strict=False)]
         self._rotations = [(item, place) for item, place in places if item.kind == "quaternion"]
+        self._tree = FrameTree(source.parent, source.child, source.max_age) if source.child else None
         self._joint_order: list[str] = []
         self._joint_index: dict[str, int] = {}
 
-    def parts(self, message: Any) -> Sequence[Any]:
-        """What of the message the source is about: all of it or, of a TFMessage, the transforms between its frames.
+    def parts(self, message: Any, topic: str = "") -> Sequence[Any]:
+        """What of the message is about the source: all of it or, of a TFMessage, the transforms between its frames.
 
-        Raises SelectionError where the child has another parent.
+        Where other frames lie between them, the transforms of several messages are joined, see FrameTree; `topic`
+        tells the source's own from its static one. Raises SelectionError where the child hangs below frames that lead
+        nowhere.
         """
         source = self.source
-        if not source.child:
+        if self._tree is None:
             return (message,)
-        found = [part for part in message.transforms if part.child_frame_id.lstrip("/") == source.child.lstrip("/")]
-        for part in found:
-            if part.header.frame_id.lstrip("/") != source.parent.lstrip("/"):
-                raise SelectionError(
-                    f"topic '{source.topic}': expected the transform of '{source.child}' from '{source.parent}', found"
-                    f" it from '{part.header.frame_id}'"
-                )
-        return found
+        parent, child = self._tree.parent, self._tree.child
+        own = [part for part in message.transforms if part.child_frame_id.lstrip("/") == child]
+        static = topic == source.static_topic
+        if not static and (direct := [part for part in own if part.header.frame_id.lstrip("/") == parent]):
+            return direct
+        joined = self._tree.add(message.transforms, static)
+        if joined is not None:
+            return (joined,)
+        if own and not self._tree.connects():
+            raise SelectionError(
+                f"topic '{source.topic}': expected transforms that lead from '{parent}' to '{child}', found"
+                f" '{child}' only below '{own[0].header.frame_id}'"
+            )
+        return ()
 
     def select(self, part: Any) -> np.ndarray:
         """(size,) float64: the source's fields in the spec's order, exactly as `part` of a message holds them.

@@ -26,7 +26,7 @@ class Source:
 
     `stamp` says whose time counts: the header's, that of publishing, or that of receiving. `resample: linear` joins
     the values before and after a tick (rotations by slerp) where `hold` takes the one before. Of a TFMessage,
-    `parent` and `child` name the frames; paths then begin at the TransformStamped.
+    `parent` and `child` name the frames, with any number of others between them; paths begin at the TransformStamped.
     """
 
     topic: str
@@ -60,6 +60,11 @@ class Source:
     def key(self) -> str:
         """What tells the source from all others: its topic and, of TF, its frames."""
         return f"{self.topic}[{self.parent}/{self.child}]" if self.child else self.topic
+
+    @property
+    def static_topic(self) -> str:
+        """Where transforms that never change are published, once: beside those of `topic`; empty if it is no TF."""
+        return f"{self.topic}_static" if self.child else ""
 
     @property
     def part_type(self) -> str:

@@ -183,10 +183,11 @@ def recorded_topics(spec: RobotSpec, types: Mapping[str, str], namespace: str) -
     """
     found: dict[str, str] = {}
     for source in (*spec.state, *spec.action, *([spec.outcome] if spec.outcome else [])):
-        name = resolve(source.topic, namespace)
-        if name not in types:
-            continue
-        if types[name] != source.type:
-            raise BagError(f"topic '{name}': the spec says {source.type}, the bag holds {types[name]}")
-        found[name] = source.topic
+        for topic in filter(None, (source.topic, source.static_topic)):
+            name = resolve(topic, namespace)
+            if name not in types:
+                continue
+            if types[name] != source.type:
+                raise BagError(f"topic '{name}': the spec says {source.type}, the bag holds {types[name]}")
+            found[name] = topic
     return found

@@ -78,12 +78,15 @@ class EpisodeCutter:
         self._events = EventGate(cutting)
         outcome = (spec.outcome,) if spec.outcome else ()
         self._state, self._action, self._outcome = Aligner(spec.state), Aligner(spec.action), Aligner(outcome)
-        self._takers: dict[str, list[_Taker]] = {}
+        self._every: list[_Taker] = []
+        self._takers: dict[str, list[_Taker]] = {}  # by topic
         parts = ((self._state, spec.state), (self._action, spec.action), (self._outcome, outcome))
         for aligner, sources in parts:
             for source in sources:
                 taker = _Taker(source, source.key, aligner, FieldSelector(source), StampAudit(source))
-                self._takers.setdefault(source.topic, []).append(taker)
+                self._every.append(taker)
+                for topic in filter(None, (source.topic, source.static_topic)):
+                    self._takers.setdefault(topic, []).append(taker)
         self._outcome_index = _index(spec.outcome) if spec.outcome else {}
         self._grid = TickGrid(spec.period_ns, GAP_NS)
         self._waiting: deque[Sample] = deque()
@@ -97,13 +100,12 @@ class EpisodeCutter:
     @property
     def audits(self) -> list[StampAudit]:
         """What the stamps of each source did."""
-        return [taker.audit for takers in self._takers.values() for taker in takers]
+        return [taker.audit for taker in self._every]
 
     @property
     def order_changes(self) -> dict[str, int]:
         """How often name[] changed, by source; joints are told by name, so nothing is wrong with that."""
-        takers = [taker for takers in self._takers.values() for taker in takers]
-        return {taker.source.key: n for taker in takers if (n := taker.selector.order_changes)}
+        return {taker.key: n for taker in self._every if (n := taker.selector.order_changes)}
 
     @property
     def silent(self) -> tuple[str, ...]:
@@ -120,7 +122,7 @@ class EpisodeCutter:
         for taker in self._takers.get(topic, ()):
             selector = taker.selector
             try:
-                for part in selector.parts(message):
+                for part in selector.parts(message, topic):
                     stamp, values = selector.stamp(part, receive_ns, publish_ns), selector.select(part)
                     header = getattr(part, "header", None)
                     done += self._take(taker, stamp, receive_ns, header and header.frame_id, values)

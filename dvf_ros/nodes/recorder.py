@@ -7,7 +7,7 @@ import json
 import queue
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,8 +31,12 @@ from dvf_ros.srv import EndEpisode, StartEpisode
 
 FOLLOW_PERIOD = 0.1  # s between looks at the publishers,
 WATCH_PERIOD = 0.05  # and at the rates
+LATCHED = 100  # messages of one topic, such as /tf_static, that go into every bag
 QUIET_PERIOD = 0.02  # s without a message published before the end: they all have arrived
 QUIET_LIMIT = 2.0  # s to wait for that at most
+
+
+_Received = tuple[RecordedTopic, bytes, Mapping[str, Any]]
 
 
 class Recorder(Node):
@@ -48,11 +52,14 @@ class Recorder(Node):
         text = "Longest time (s) until a message is safe from the death of this process."
         self._flush_period = declare(self, "flush_period", 0.25, text, low=0.05, high=1.0)
         sources = [*self._spec.state, *self._spec.action, *([self._spec.outcome] if self._spec.outcome else [])]
-        topics = {source.topic: source.type for source in sources} | {topic: "" for topic in extra if topic}
+        topics = {source.topic: source.type for source in sources}
+        topics |= {source.static_topic: source.type for source in sources if source.static_topic}
+        topics |= {topic: "" for topic in extra if topic}
         self._recording: Recording | None = None
         self._ending_ns: int | None = None
         self._taken = 0
         self._early: Counter[str] = Counter()
+        self._latched: defaultdict[str, deque[_Received]] = defaultdict(lambda: deque(maxlen=LATCHED))
         self._lost_before: dict[str, int] = {}
         self._noted: dict[str, dict[str, int]] = {}
         # A state topic that is older than max_age stops the robot: it cannot be meant to be slower than that.
@@ -133,6 +140,8 @@ class Recorder(Node):
         published = info["source_timestamp"]
         received = self._now() if self.get_clock().ros_time_is_active else info["received_timestamp"]
         self._rates[topic.name].take(received)
+        if topic.qos.durability == "transient_local":
+            self._latched[topic.name].append((topic, data, info))
         if self._recording is None or (self._ending_ns is not None and published > self._ending_ns):
             return
         if not received:  # a bag in which time begins in 1970 is of no use
@@ -163,6 +172,11 @@ class Recorder(Node):
         for watch in self._rates.values():
             watch.restart(self._now())
         self._lost_before = {tap.name: tap.lost for tap in self._taps}
+        # What is published once and for all belongs into every bag.
+        for latched in self._latched.values():
+            for topic, data, info in latched:
+                published, number = info["source_timestamp"], info["publication_sequence_number"]
+                self._recording.put(topic, self._now(), published, data, number)
         self.get_logger().info(f"recording '{self._recording.folder}'")
         return self._recording.folder
 

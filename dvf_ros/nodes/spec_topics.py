@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
 
 from dvf_ros.core.selection import FieldSelector, SelectionError, write_fields
@@ -15,6 +15,8 @@ from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.nodes.message_types import message_class
 
 SENSOR_QOS = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
+# What never changes was published once, before this node was there.
+STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
 
 
@@ -36,23 +38,27 @@ class StateTopics:
         self._node = node
         self._observe = observe
         self._refuse = refuse
-        self._subscriptions = [
-            node.create_subscription(message_class(source.type), source.topic, self._callback(source), SENSOR_QOS)
-            for source in spec.state
-        ]
+        self._subscriptions = []
+        for source in spec.state:
+            selector = FieldSelector(source)
+            for topic, qos in ((source.topic, SENSOR_QOS), (source.static_topic, STATIC_QOS)):
+                if topic:
+                    receive = self._callback(source, selector, topic)
+                    kind = message_class(source.type)
+                    self._subscriptions.append(node.create_subscription(kind, topic, receive, qos))
 
     def destroy(self) -> None:
         """Take the subscriptions down."""
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _callback(self, source: Source) -> Callable[[Any, Mapping[str, Any]], None]:
-        selector = FieldSelector(source)
-
+    def _callback(
+        self, source: Source, selector: FieldSelector, topic: str
+    ) -> Callable[[Any, Mapping[str, Any]], None]:
         def receive(message: Any, info: Mapping[str, Any]) -> None:
             now = self._node.get_clock().now().nanoseconds
             try:
-                for part in selector.parts(message):
+                for part in selector.parts(message, topic):
                     stamp, values = selector.stamp(part, now, info["source_timestamp"]), selector.select(part)
                     if stamp < 0:  # rclpy's Time knows none, and a command carries its state's
                         raise SelectionError(f"topic '{source.topic}': expected a stamp since 1970, found {stamp} ns")
