@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.faults.rig import PERIOD, SPEC, SPEC_FILE, Robot, push, rig, start_moving
+from dvf_ros.nodes.stop_log import SEPARATOR
 from tests.nodes.harness import wait_for
 
 TIMEOUT = 0.15
@@ -32,7 +33,7 @@ SENSOR = {
 }
 STAMPS = {"stamps +10 s": "ahead of the clock", "stamps -10 s": "too old: joint_states, carriage"}
 # Stamps of the new time may arrive before the clock does: either says what is wrong.
-CLOCK = {"clock +10 s": r"time jumped by \+|ahead of the clock", "clock -10 s": "time jumped"}
+CLOCK = {"clock +10 s": r"time jumped by \+|ahead of the clock", "clock -10 s": "time jumped by -"}
 MODEL = {
     "action NaN": "actions or scores hold NaN or Inf",
     "action Inf": "actions or scores hold NaN or Inf",
@@ -99,10 +100,8 @@ def _trial(robot: Robot, kind: str) -> Trial:
     lasting = kind not in CLOCK
 
     def told() -> float | None:
-        said = "stopped: " if lasting else "last stop: "
-        return next(
-            (at for at, text in list(robot.reasons) if at > began and said in text and re.search(word, text)), None
-        )
+        says = _says_it_stands if lasting else _says_it_stopped
+        return next((at for at, text in list(robot.reasons) if at > began and says(text, word, at - began)), None)
 
     try:
         said = wait_for(told, f"the reason '{word}'", timeout=3.0)
@@ -121,6 +120,17 @@ def _trial(robot: Robot, kind: str) -> Trial:
     first = wait_for(lambda: robot.first_target(stopped), f"a new target after: {kind}")
     robot.by_hand = False
     return Trial(kind, stopped - began, bound, said - began, resumed, robot.unsafe(), first.degrees)
+
+
+def _says_it_stands(text: str, word: str, _: float) -> bool:
+    return "stopped: " in text and re.search(word, text) is not None
+
+
+def _says_it_stopped(text: str, word: str, within: float) -> bool:
+    """Whether one of the last stops was for this reason, and no longer ago than `within` s."""
+    _, _, stops = text.partition("last stops: ")
+    found = (re.search(rf"({word}).* \(([\d.]+) s ago", stop) for stop in stops.split(SEPARATOR))
+    return any(match and float(match[2]) < within + 0.1 for match in found)
 
 
 def _begin(robot: Robot, kind: str) -> float:

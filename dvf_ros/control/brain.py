@@ -183,9 +183,11 @@ class Brain:
         step = stamp - (stamp if self._last_stamp is None else self._last_stamp)
         new_epoch = self.aligner.epoch != self._epoch
         self._epoch, self._last_stamp = self.aligner.epoch, stamp
-        if new_epoch or step < 0 or step > FORWARD_JUMP_NS:
+        if new_epoch:  # the state's stamps may jump before the clock does
+            step = min(step, self.aligner.jump)
+        if step < 0 or step > FORWARD_JUMP_NS:
             self.counters.time_jumps += 1
-            return f"time jumped by {step * 1e-9:+.2f} s" if step else "time jumped"
+            return f"time jumped by {step * 1e-9:+.2f} s"
         if step > self._gap_ns:
             self._forget()
         return ""

@@ -83,12 +83,14 @@ class Aligner:
     tick, if there is one and the two are at most `max_age` apart: more would be invented. The sample at a tick depends
     only on which messages were pushed, not on their order of arrival across sources.
     Stamps are int64 nanoseconds. A stamp more than 0.5 s before its source's newest means that time jumped back
-    (a simulation was reset, a clock was set): everything is forgotten and `epoch` counts one up.
+    (a simulation was reset, a clock was set): everything is forgotten and `epoch` counts one up; `jump` (ns)
+    is how far.
     """
 
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self.sources = sources
         self.epoch = 0
+        self.jump = 0
         self._index = {source.key: i for i, source in enumerate(sources)}
         self._buffers = [_Buffer() for _ in sources]
         ends = np.cumsum([0, *(source.size for source in sources)]).tolist()
@@ -98,6 +100,7 @@ class Aligner:
     def push(self, key: str, stamp: int, values: np.ndarray) -> None:
         """Take in one message's selected values (size of the source,)."""
         if self.jumps_back(key, stamp):
+            self.jump = stamp - self._buffers[self._index[key]].stamps[-1]
             self.clear()
         self._buffers[self._index[key]].insert(stamp, values)
 

@@ -190,11 +190,20 @@ def _getter(source: Source) -> Callable[[Any], Any] | None:
 
 
 def write_fields(source: Source, values: np.ndarray, message: Any) -> None:
-    """Write `values` (size,) into `message` by the source's fields: the inverse of FieldSelector.select."""
+    """Write `values` (size,) into `message` by the source's fields: the inverse of FieldSelector.select.
+
+    name[] holds the joints of all fields; an array beside it is NaN for joints of which no field gives its number.
+    """
+    joints = list(dict.fromkeys(joint for item in source.fields for joint in item.joints))
+    arrays: dict[str, dict[str, float]] = {}
     start = 0
     for item in source.fields:
         part = [float(value) for value in values[start : start + item.size]]
         start += item.size
+        if item.kind == "joints":
+            known = arrays.setdefault(item.path, {})
+            known.update(zip(item.joints, part, strict=True))
+            message.name, part = joints, [known.get(joint, np.nan) for joint in joints]
         *parents, last = steps_of(item.path)
         target = message
         for step in parents:
@@ -202,9 +211,6 @@ def write_fields(source: Source, values: np.ndarray, message: Any) -> None:
         if item.kind in AXES:
             for axis, number in zip(AXES[item.kind], part, strict=True):
                 setattr(getattr(target, str(last)), axis, number)
-        elif item.kind == "joints":
-            message.name = list(item.joints)
-            setattr(target, str(last), part)
         elif isinstance(last, int):
             target[last] = part[0]
         else:

@@ -151,6 +151,7 @@ class RobotSpec:
                     known = ("reward", "success", "terminated", "truncated")
                     raise ConfigError(f"outcome: unknown field '{item.name}'; {nearest(item.name, known)}")
         for source in self.action:
+            _check_joints(source)
             for item in source.fields:
                 self._check_link(item)
         if self.workspace:
@@ -248,6 +249,22 @@ class RobotSpec:
 
     def _action_limit(self, key: str) -> np.ndarray:
         return np.array([value for source in self.action for item in source.fields for value in getattr(item, key)])
+
+
+def _check_joints(source: Source) -> None:
+    """What is commanded of joints on one topic has to fill the arrays beside name[], each number once."""
+    arrays: dict[str, list[str]] = {}
+    for item in source.fields:
+        if item.kind == "joints":
+            arrays.setdefault(item.path, []).extend(item.joints)
+    named = {joint for joints in arrays.values() for joint in joints}
+    for path, joints in arrays.items():
+        for joint in sorted(named):
+            if joints.count(joint) != 1:
+                raise ConfigError(
+                    f"action topic '{source.topic}': expected '{path}' of joint '{joint}' in one field, found it in "
+                    f"{joints.count(joint)}; one message holds the same joints in each of its arrays"
+                )
 
 
 def _layout(sources: tuple[Source, ...]) -> tuple[FieldSlice, ...]:

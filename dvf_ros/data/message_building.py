@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +35,6 @@ class MessageBuilder:
         self.source = source
         self._store = definitions.store(source.type)
         self._selector = FieldSelector(source)
-        self._joints = list(dict.fromkeys(joint for item in source.fields for joint in item.joints))
 
     @property
     def definition(self) -> str:
@@ -57,15 +55,10 @@ class MessageBuilder:
         if hasattr(message, "header"):
             message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
             message.header.frame_id = frame
-        start = 0
         for item in self.source.fields:
-            part = values[start : start + item.size]
-            start += item.size
-            if item.kind == "joints":
-                self._write_joints(message, item.path, dict(zip(item.joints, part, strict=True)))
-                continue
-            self._reach(message, steps_of(item.path))
-            write_fields(dataclasses.replace(self.source, fields=(item,)), part, message)
+            if item.kind != "joints":
+                self._reach(message, steps_of(item.path))
+        write_fields(self.source, values, message)
         try:
             self._coerce(message, self.source.type)
             found = self._selector.select(message).astype(np.float32)
@@ -79,16 +72,6 @@ class MessageBuilder:
         unknown = "; NaN stands for a number that is not known" if np.isnan(values).any() else ""
         numbers = np.asarray(values).tolist()
         return ExchangeError(f"topic '{self.source.topic}': {self.source.type} cannot hold {numbers}: {why}{unknown}")
-
-    def _write_joints(self, message: Any, path: str, part: Mapping[str, float]) -> None:
-        """One of the arrays beside name[], which holds every joint that any field names; NaN where nothing is known."""
-        message.name = list(self._joints)
-        *parents, last = steps_of(path)
-        target = message
-        for step in parents:
-            target = target[step] if isinstance(step, int) else getattr(target, step)
-        held = list(getattr(target, str(last))) or [np.nan] * len(self._joints)
-        setattr(target, str(last), [part.get(joint, old) for joint, old in zip(self._joints, held, strict=True)])
 
     def _blank(self, kind: str) -> Any:
         values = {name: self._default(field) for name, field in self._store.fielddefs[kind][1]}

@@ -41,7 +41,7 @@ class Collector(Node):
 
     def __init__(self) -> None:
         super().__init__("collector")
-        with told_together():
+        with told_together(self):
             spec = declare_spec(self)
             output = declare(self, "output", "bags", "Folder of the bags, the same as the recorder's")
             count = declare(

@@ -37,7 +37,7 @@ class CommandGate(Node):
 
     def __init__(self) -> None:
         super().__init__("command_gate")
-        with told_together():
+        with told_together(self):
             path = declare_spec(self)
             deadline = declare(
                 self,

@@ -42,7 +42,7 @@ class ControllerParameters:
     @classmethod
     def declare(cls, node: Node) -> ControllerParameters:
         """Declare all parameters on the node; raises ValueError naming all that are not allowed."""
-        with told_together():
+        with told_together(node):
             return cls._declare(node)
 
     @classmethod

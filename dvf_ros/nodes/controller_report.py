@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
 
@@ -19,6 +20,7 @@ from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
 from dvf_ros.nodes.markers import DecisionMarkers
+from dvf_ros.nodes.stop_log import StopLog
 
 LATENCIES = 10_000
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -30,7 +32,7 @@ class ControllerReport:
     def __init__(self, node: Node, spec: RobotSpec, checkpoint: str, reward: str, frames: Mapping[str, str]) -> None:
         self.stop_reason = "no tick yet"
         self.reward = reward
-        self._last_stop = ""
+        self._stops = StopLog()
         self._node = node
         self._spec = spec
         self._checkpoint = checkpoint
@@ -53,8 +55,7 @@ class ControllerReport:
 
     def commanded(self, command: Command) -> None:
         """Note why the last command stopped the robot, if it did."""
-        if not self.stop_reason:  # what a stop begins with is its cause; what is wrong later may follow from it
-            self._last_stop = command.stop_reason or self._last_stop
+        self._stops.note(command.stop_reason, time.monotonic())
         self.stop_reason = command.stop_reason
 
     def publish_status(self, state: int, counters: Counters, now: Time) -> None:
@@ -137,7 +138,7 @@ class ControllerReport:
             status.add(f"tick latency {name} (ms)", f"{value:.2f}")
         status.add("reward", self.reward)
         status.add("input age (s)", f"{brain.input_age:.3f}")
-        status.add("last stop", self._last_stop)
+        status.add("last stops", self._stops.text(time.monotonic()))
         status.add("last clamped", brain.last_clamped)
         for name, count in vars(brain.counters).items():
             status.add(name.replace("_", " "), str(count))

@@ -33,7 +33,7 @@ class EpisodeRunner(Node):
 
     def __init__(self) -> None:
         super().__init__("episode_runner")
-        with told_together():
+        with told_together(self):
             spec = declare_spec(self)
             self._count = declare(self, "episodes", 10, "Episodes to run", low=1, high=100_000)
             self._steps = declare(self, "steps", 120, "Steps of an episode", low=1, high=100_000)

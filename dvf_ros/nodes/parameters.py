@@ -11,20 +11,41 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 
+from dvf_ros.core.parsing import nearest
+
+DECLARED_LATER = ("diagnostic_updater.", "qos_overrides.")
+"""Parameters of the libraries, by how their names begin; `use_sim_time` is there from the start."""
+
 _problems: ContextVar[list[str] | None] = ContextVar("problems", default=None)
 
 
 @contextmanager
-def told_together() -> Iterator[None]:
-    """Declare within it all parameters, whatever is wrong with some: at its end one ValueError names every problem."""
+def told_together(node: Node) -> Iterator[None]:
+    """Declare within it all parameters of `node`, whatever is wrong with some.
+
+    At its end one ValueError names every problem, parameters that were given and not declared among them: a name that
+    is misspelt would leave its default in force, and nobody would know.
+    """
     problems: list[str] = []
     token = _problems.set(problems)
     try:
         yield
     finally:
         _problems.reset(token)
+    problems += _undeclared(node)
     if problems:
         raise ValueError("; ".join(problems))
+
+
+def _undeclared(node: Node) -> list[str]:
+    # rclpy has no public way to ask for what was given (by -p or a parameter file) without declaring it.
+    given = [name for name in node._parameter_overrides if not name.startswith(DECLARED_LATER)]
+    known = [name for name in node._descriptors if not name.startswith(DECLARED_LATER)]
+    return [
+        f"parameter '{name}': unknown to {node.get_fully_qualified_name()}; {nearest(name, known)}"
+        for name in given
+        if not node.has_parameter(name)
+    ]
 
 
 def declare(

@@ -20,7 +20,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from dvf_ros.nodes.diagnostics import steady_updater
-from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.rates import RateWatch
 from dvf_ros.nodes.recorder_report import diagnose, losses
 from dvf_ros.nodes.recording import RecordedTopic, Recording
@@ -44,13 +44,15 @@ class Recorder(Node):
 
     def __init__(self) -> None:
         super().__init__("recorder")
-        self._spec = load_spec(declare_spec(self))
-        self._output = Path(declare(self, "output", "bags", "Folder that gets one bag per episode."))
-        extra = declare(self, "extra_topics", [""], "More topics to record, of any type; empty names are skipped.")
-        autostart = declare(self, "autostart", False, "Begin to record at once, without the service ~/start.")
-        self._behavior = declare(self, "behavior", "", "Label of who acts, for what `autostart` records.")
-        text = "Longest time (s) until a message is safe from the death of this process."
-        self._flush_period = declare(self, "flush_period", 0.25, text, low=0.05, high=1.0)
+        with told_together(self):
+            spec = declare_spec(self)
+            self._output = Path(declare(self, "output", "bags", "Folder that gets one bag per episode."))
+            extra = declare(self, "extra_topics", [""], "More topics to record, of any type; empty names are skipped.")
+            autostart = declare(self, "autostart", False, "Begin to record at once, without the service ~/start.")
+            self._behavior = declare(self, "behavior", "", "Label of who acts, for what `autostart` records.")
+            text = "Longest time (s) until a message is safe from the death of this process."
+            self._flush_period = declare(self, "flush_period", 0.25, text, low=0.05, high=1.0)
+        self._spec = load_spec(spec)
         sources = [*self._spec.state, *self._spec.action, *([self._spec.outcome] if self._spec.outcome else [])]
         topics = {source.topic: source.type for source in sources}
         topics |= {source.static_topic: source.type for source in sources if source.static_topic}

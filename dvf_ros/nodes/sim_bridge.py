@@ -37,7 +37,7 @@ class SimBridge(Node):
         from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
         super().__init__("sim_bridge")
-        with told_together():
+        with told_together(self):
             path = declare_spec(self)
             clock = declare(
                 self, "publish_clock", True, "Publish simulated time on /clock; false for all but one robot"

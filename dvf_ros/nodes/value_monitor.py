@@ -36,7 +36,7 @@ class ValueMonitor(Node):
 
     def __init__(self) -> None:
         super().__init__("value_monitor")
-        with told_together():
+        with told_together(self):
             spec_file = declare_spec(self)
             checkpoint = declare(self, "checkpoint", "", "Trained agent (the .yaml beside its .safetensors)")
             device = declare(

@@ -95,6 +95,17 @@ def test_what_is_written_is_what_is_selected(values: list[float]) -> None:
     assert (message.twist.angular.x, message.twist.angular.y) == (0, 0)
 
 
+def test_joint_fields_that_share_a_message_share_its_names() -> None:
+    arm, hand = Field("arm", "position", "joints", ("a", "b")), Field("hand", "position", "joints", ("g",))
+    speed = Field("speed", "velocity", "joints", ("b", "a"))
+    source = Source("targets", "sensor_msgs/msg/JointState", (arm, hand, speed))
+    message = SimpleNamespace(name=[], position=[], velocity=[])
+    write_fields(source, np.array([1.0, 2.0, 3.0, 4.0, 5.0]), message)
+    assert message.name == ["a", "b", "g"] and message.position == [1.0, 2.0, 3.0]
+    np.testing.assert_array_equal(message.velocity, [5.0, 4.0, np.nan])
+    assert FieldSelector(source).select(message).tolist() == [1.0, 2.0, 3.0, 4.0, 5.0]
+
+
 def _values(source: Source, rng: np.random.Generator) -> np.ndarray:
     parts = [rng.normal(size=item.size) for item in source.fields]
     return np.concatenate(

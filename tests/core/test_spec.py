@@ -91,3 +91,22 @@ def test_errors(old: str, new: str, said: str) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"robot spec '.*nope.yaml' cannot be read: No such file"):
         RobotSpec.load(tmp_path / "nope.yaml")
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ("{name: more, kind: joints, path: position, joints: [finger]}", ""),
+        ("{name: more, kind: joints, path: velocity, joints: [gripper]}", ""),
+        ("{name: more, kind: joints, path: position, joints: [gripper]}", "'position' of joint 'gripper' in one field"),
+        ("{name: more, kind: joints, path: velocity, joints: [finger]}", "'position' of joint 'finger' in one field"),
+    ],
+)
+def test_joint_fields_of_one_action_topic_fill_its_arrays(other: str, said: str) -> None:
+    text = PANDA.replace("        stop_mode: hold\n", f"        stop_mode: hold\n      - {other}\n", 1)
+    if not said:
+        assert RobotSpec.parse(text).action_size == 6
+        return
+    with pytest.raises(ConfigError) as error:
+        RobotSpec.parse(text)
+    assert "action topic 'gripper_command'" in str(error.value) and said in str(error.value)

@@ -35,9 +35,10 @@ class Processes:
         name: str = "",
         namespace: str = "",
         remappings: Mapping[str, str] | None = None,
+        params_file: Path | None = None,
     ) -> subprocess.Popen[bytes]:
         program = Path(get_package_prefix("dvf_ros")) / "lib" / "dvf_ros" / executable
-        words = ["--ros-args"]
+        words = ["--ros-args", *(["--params-file", str(params_file)] if params_file else [])]
         for key, value in parameters.items():
             words += ["-p", f"{key}:={str(value).lower() if isinstance(value, bool) else value}"]
         if namespace:
