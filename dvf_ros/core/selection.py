@@ -68,7 +68,7 @@ class FieldSelector:
         joined = self._tree.add(message.transforms, static)
         if joined is not None:
             return (joined,)
-        if own and not self._tree.connects():
+        if own and not static and not self._tree.connects():  # what is static may come before what leads to it
             raise SelectionError(
                 f"topic '{source.topic}': expected transforms that lead from '{parent}' to '{child}', found"
                 f" '{child}' only below '{own[0].header.frame_id}'"

@@ -22,7 +22,7 @@ from dvf_ros.data.quick_reading import QuickTopic
 from dvf_ros.data.report import REPORT, BagReport
 from dvf_ros.data.stamp_audit import clock_warnings
 
-VERSION = 2  # counts up when the same bags would give other numbers
+VERSION = 3  # counts up when the same bags would give other numbers
 OUTCOMES = {"success": True, "failure": False}
 
 

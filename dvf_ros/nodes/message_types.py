@@ -6,12 +6,19 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from rclpy.type_support import check_for_type_support
+from rosidl_generator_py.import_type_support_impl import UnsupportedTypeSupport  # type: ignore[import-untyped]
+
 
 def message_class(type_name: str) -> Any:
     """The class of `sensor_msgs/msg/JointState`; raises KeyError saying which package is not installed."""
     package, _, name = type_name.partition("/msg/")
     try:
-        return getattr(importlib.import_module(f"{package}.msg"), name)
+        found = getattr(importlib.import_module(f"{package}.msg"), name)
+        check_for_type_support(found)
+        return found
+    except UnsupportedTypeSupport as error:
+        raise KeyError(f"the package '{package}' is here without its libraries; source a ROS 2 that has it") from error
     except ImportError as error:
         raise KeyError(f"the package '{package}' is not installed or not sourced") from error
     except AttributeError as error:

@@ -83,7 +83,48 @@ def test_transforms_are_told_by_their_frames_and_joined_by_line_and_arc(tmp_path
         "hold",
     ]
     (refused,) = report.refused
-    assert "expected the transform of 'hand' from 'world', found it from 'table'" in refused
+    assert "expected transforms that lead from 'world' to 'hand', found 'hand' only below 'table'" in refused
+
+
+CHAIN = RobotSpec.parse("""
+robot: arm
+task: wave
+rate: 10.0
+state:
+  - topic: tf
+    type: tf2_msgs/msg/TFMessage
+    parent: world
+    child: tip
+    max_age: 0.15
+    fields:
+      - {name: place, kind: vector, path: transform.translation, unit: m}
+      - {name: turn, kind: quaternion, path: transform.rotation}
+action: []
+""")
+
+
+@pytest.mark.parametrize("static_first", [True, False])
+def test_transforms_several_frames_apart_are_joined_the_static_ones_too(tmp_path: Path, static_first: bool) -> None:
+    def tf(*parts: object) -> object:
+        return make("tf2_msgs/msg/TFMessage", transforms=list(parts))
+
+    ends = tf(transform(0, "world", "base", 10.0), transform(0, "hand", "tip", 1.0))
+    with Bag(tmp_path / "bag") as bag:
+        for k in range(101):
+            stamp, angle = START + 20 * k * MS, SPIN * 0.02 * k
+            if k == (0 if static_first else 3):
+                bag.put("/robot/tf_static", ends, stamp)
+            bag.put("/robot/tf", tf(transform(stamp, "base", "shoulder", 2.0, angle)), stamp)
+            bag.put("/robot/tf", tf(transform(stamp, "shoulder", "hand", 3.0, angle)), stamp + MS)
+    report = convert([tmp_path / "bag"], tmp_path / "data", CHAIN, jobs=1).bags[0]
+    data = Dataset.open(tmp_path / "data")
+    angle = SPIN * (data.stamps - START) * 1e-9
+    x = 10 + 2 + 3 * np.cos(angle) + np.cos(2 * angle)
+    y = 3 * np.sin(angle) + np.sin(2 * angle)
+    truth = np.stack([x, y, 0 * x, 0 * x, 0 * x, np.sin(angle), np.cos(angle)], axis=1)
+    np.testing.assert_allclose(data.states, truth, atol=2e-6)
+    assert data.frames == (21 if static_first else 20) and data.stamps[0] == START + (not static_first) * 40 * MS
+    assert report.messages == {"/robot/tf": 202, "/robot/tf_static": 1} and not report.refused
 
 
 PUBLISHED = RobotSpec.parse(
@@ -174,6 +215,37 @@ def test_units_that_differ_between_bags_and_angles_that_are_degrees_are_told(tmp
     assert "in 'grad'" in between and "degrees, radians" in between
     said = {bag.source: bag.warnings for bag in report.bags}
     assert "are these degrees?" in said["grad"][0] and said["one"] == []
+
+
+@pytest.mark.parametrize(("factor", "names"), [(180 / np.pi, "rad and deg"), (1000.0, "m and mm"), (1e-3, "m and mm")])
+def test_a_unit_that_changes_within_an_episode_is_told_with_its_place(
+    tmp_path: Path, factor: float, names: str
+) -> None:
+    with Bag(tmp_path / "bag", about()) as bag:
+        for k in range(60):
+            stamp = START + k * 100 * MS
+            turn = (1.0 if factor > 1 else 100.0) * (1.0 + 0.5 * np.sin(0.2 * k))
+            other = factor if k >= 25 else 1.0
+            bag.put("/joint_states", joint_state(stamp, {"a": turn * other, "b": -0.6 * turn * other}), stamp)
+            bag.put("/tip", pose_stamped(stamp, turn), stamp)
+    (warning,) = convert([tmp_path / "bag"], tmp_path / "data", jobs=1).bags[0].warnings
+    assert warning.startswith(
+        f"'position' becomes {max(factor, 1 / factor):.4g} times {'larger' if factor > 1 else 'smaller'}"
+    )
+    assert f"2.500 s from its start at {START}" in warning and names in warning
+
+
+def test_a_motion_a_step_and_a_single_bad_message_are_no_change_of_unit(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    with Bag(tmp_path / "bag", about()) as bag:
+        for k in range(200):
+            stamp = START + k * 100 * MS
+            swing = {"a": 3 * np.sin(0.5 * k), "b": rng.normal() * 1e-2}  # through zero, and noise
+            if k == 50:
+                swing = {name: 1000 * value for name, value in swing.items()}
+            bag.put("/joint_states", joint_state(stamp, swing), stamp)
+            bag.put("/tip", pose_stamped(stamp, 0.01 if k < 100 else 0.5, 0.02), stamp)
+    assert convert([tmp_path / "bag"], tmp_path / "data", jobs=1).bags[0].warnings == []
 
 
 def test_simulated_and_real_time_that_never_meet_are_told(tmp_path: Path) -> None:

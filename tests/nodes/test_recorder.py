@@ -240,6 +240,9 @@ def test_best_effort_latched_and_late_publishers_are_heard(
     assert summary is not None
     offered = {c.topic: c.metadata["offered_qos_profiles"] for c in summary.channels.values()}
     assert "best_effort" in offered["/tip"] and "transient_local" in offered["/description"]
+    again = start(observer, "again")
+    assert again.success and end(observer).messages == 1, "what is published once and for all is in every bag"
+    assert counts(Path(again.path)) == {"/description": 1}
     assert processes.end(process) == 0
     late.destroy(observer)
     observer.node.destroy_publisher(latched)
