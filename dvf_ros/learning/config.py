@@ -29,7 +29,7 @@ class TrainingConfig:
     discount: float = 0.97
     chunk: int = 8
     updates: int = 8000
-    sampler_distillation: int = 2000
+    sampler_distillation: int = 1500
     distillation: int = 1500
     batch: int = 512
     learning_rate: float = 3e-3

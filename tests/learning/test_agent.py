@@ -167,9 +167,9 @@ def test_both_take_the_level_from_the_heads_and_the_differences_from_either(agen
 
 
 def test_best_behavior_is_at_least_as_good_as_each(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
-    agent.configure(replace(CONFIG.decision, behavior="max", pessimism=0.0))
+    agent.configure(replace(CONFIG.decision, behavior="max", pessimism=0.0, scoring="futures"))
     best = decide(agent).values
-    agent.configure(replace(CONFIG.decision, pessimism=0.0))
+    agent.configure(replace(CONFIG.decision, pessimism=0.0, scoring="futures"))
     for index in range(len(agent.behavior_names)):
         monkeypatch.setattr(agent.occupancy, "dropped", index)
         assert (decide(agent).values <= best + 1e-4).all()
