@@ -32,7 +32,7 @@ bench-faults: setup  ## what fails, and how soon the robot stands: results/fault
 	@$(SOURCED) exec python -m benchmarks.faults $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)
 
 bench-latency: setup  ## time of a decision by stage, its floor and growth, and whether haste changes it; QUICK=1 for a short form
-	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.latency $(ARGS)
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.latency $(if $(PART),--part $(PART)) $(ARGS)
 
 bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (13 min); QUICK=1 for a short form
 	@$(SOURCED) exec python -m benchmarks.recorder $(if $(QUICK),--quick) $(ARGS)

@@ -22,18 +22,28 @@ from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 EXACT_FUTURES = 256
 EXACT_STEPS = 100
+EPISODES = 4
 
 
 def exact(decision: DecisionConfig, futures: int, steps: int) -> DecisionConfig:
     """The settings of the sampler that integrates the flow in `steps` steps, with `futures` futures."""
-    return replace(decision, sampler="exact", futures=futures, occupancy_steps=steps, prior_steps=steps)
+    return replace(
+        decision, sampler="exact", scoring="futures", futures=futures, occupancy_steps=steps, prior_steps=steps
+    )
+
+
+def visited_states(agent: DvfAgent, first_seed: int, steps: int) -> np.ndarray:
+    """States (n, D) in which the agent, as it is configured, decides in the first EPISODES episodes."""
+    sim = _sim(agent.spec.task, agent.spec.rate)
+    return np.concatenate([run_episode(agent, sim, first_seed + number, steps).states for number in range(EPISODES)])
 
 
 def rank_agreement(agent: DvfAgent, states: np.ndarray) -> dict[str, float]:
     """Spearman of the fast path's scores with those of the exact sampler, on the same candidates in states (n, D).
 
     `pooled` over the candidates of all states, `per_state` the mean of what it is within each. `ceiling`: the same
-    of the exact sampler with itself, other randomness; no estimate can agree with it much better.
+    of the exact sampler with itself, other randomness; no estimate can agree with it much better. `gain`: how much
+    better than the mean candidate the chosen ones are by the second exact run, as a share of what its best ones gain.
     """
     usual = agent.decision
     fast, first, second = [], [], []
@@ -45,6 +55,8 @@ def rank_agreement(agent: DvfAgent, states: np.ndarray) -> dict[str, float]:
         second.append(_scores(agent, state, decision.candidates, np.random.default_rng([4, number])))
         agent.configure(usual)
     return {
+        "gain": _gain(fast, second),
+        "gain_of_exact": _gain(first, second),
         "pooled": _pooled(fast, first),
         "per_state": _per_state(fast, first),
         "ceiling_pooled": _pooled(first, second),
@@ -77,6 +89,11 @@ def _pooled(first: list[np.ndarray], second: list[np.ndarray]) -> float:
 
 def _per_state(first: list[np.ndarray], second: list[np.ndarray]) -> float:
     return float(np.mean([spearmanr(one, other)[0] for one, other in zip(first, second, strict=True)]))
+
+
+def _gain(scores: list[np.ndarray], truth: list[np.ndarray]) -> float:
+    gained = sum(true[score.argmax()] - true.mean() for score, true in zip(scores, truth, strict=True))
+    return float(gained / sum(true.max() - true.mean() for true in truth))
 
 
 @cache

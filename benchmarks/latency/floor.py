@@ -55,7 +55,7 @@ def time_products(agent: DvfAgent, state: np.ndarray, count: int) -> tuple[float
 
 
 def _operations(func: Any, tensors: list[Tensor | None]) -> float:
-    matrices = [tensor for tensor in tensors if tensor is not None and tensor.dim() > 1]
-    left, right = matrices[-2:]
-    outer = right.shape[0] if func.overloadpacket.__name__ == "linear" else right.shape[-1]
-    return 2.0 * left.numel() * outer
+    name = func.overloadpacket.__name__
+    left, right = tensors[1:3] if name in ("addmm", "baddbmm") else tensors[:2]
+    assert left is not None and right is not None
+    return 2.0 * left.numel() * (right.shape[0] if name == "linear" else right.shape[-1])

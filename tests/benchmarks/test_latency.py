@@ -63,6 +63,14 @@ def test_the_exact_sampler_agrees_with_itself_and_settings_are_given_back(
     states = SPEC.neutral_state + np.array([[0.5, 0, 0, 0, 0, 0, 0], [-0.5, 0, 0, 0, 0, 0, 0]], np.float32)
     before = agent.decision
     found = agreement.rank_agreement(agent, states)
-    assert set(found) == {"pooled", "per_state", "ceiling_pooled", "ceiling_per_state"}
+    assert set(found) == {
+        "gain",
+        "gain_of_exact",
+        "pooled",
+        "per_state",
+        "ceiling_pooled",
+        "ceiling_per_state",
+    }
+    assert found["gain"] <= 1.0 and found["gain_of_exact"] <= 1.0
     assert found["ceiling_pooled"] > 0.8
     assert agent.decision == before
