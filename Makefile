@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce bench-faults bench-recorder lint lock peers clean
+.PHONY: help setup demo test reproduce bench-faults bench-latency bench-recorder lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -30,6 +30,9 @@ bench-zero-shot: setup  ## five rewards written by hand on one agent that only e
 
 bench-faults: setup  ## what fails, and how soon the robot stands: results/faults.json; QUICK=1 PART=soak
 	@$(SOURCED) exec python -m benchmarks.faults $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)
+
+bench-latency: setup  ## time of a decision by stage, its floor and growth, and whether haste changes it; QUICK=1 for a short form
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.latency $(if $(PART),--part $(PART)) $(ARGS)
 
 bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (20 min); QUICK=1 for a short form
 	@$(SOURCED) exec python -m benchmarks.recorder $(if $(QUICK),--quick) $(ARGS)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.value import ValueEstimate
+from dvf_ros.learning.value import Draws, ValueEstimate
 
 # states (K, N, E), one per model of the dynamics -> scores (K, N)
 Score = Callable[[Tensor], Tensor]
@@ -28,7 +27,7 @@ class RescoredAgent(DvfAgent):
         other.score = score
         return other
 
-    def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
+    def evaluate_with(self, states: Tensor, draws: Draws) -> ValueEstimate:
         """The mean score over the models of the dynamics; what is reported as futures are the states themselves."""
         scores = self.score(states)
         alive = -torch.ones_like(states[..., :1])

@@ -33,20 +33,25 @@ class Command:
 
 @dataclass(frozen=True)
 class Request:
-    """A decision is needed for the `state` (D,) of this tick."""
+    """A decision is needed for the `state` (D,) of this tick; `asked`: when, ns of a steady clock, if time counts."""
 
     stamp: int
     state: np.ndarray
+    asked: int | None = None
 
 
 @dataclass
 class Counters:
-    """What happened since the brain was made; `misses_in_a_row` is the most there ever were."""
+    """What happened since the brain was made; `misses_in_a_row` is the most there ever were.
+
+    `cut_short` are decisions among fewer candidates than there were, since time did not suffice for all.
+    """
 
     ticks: int = 0
     decisions: int = 0
     deadline_misses: int = 0
     misses_in_a_row: int = 0
+    cut_short: int = 0
     reused: int = 0
     clamped: int = 0
     stops: int = 0
@@ -120,11 +125,12 @@ class Brain:
             return self.stop(stamp, "the state holds NaN or Inf")
         if self._chunk is not None and self._position < min(self._execute, len(self._chunk)):
             return self._next_action(stamp, sample)
-        return Request(stamp, sample.values)
+        return Request(stamp, sample.values, now)
 
     def accept(self, decision: Decision, request: Request) -> Command:
         """Start executing a decision that came in time."""
         self.counters.decisions += 1
+        self.counters.cut_short += decision.unscored > 0
         self._misses = 0
         if np.shape(decision.chunk)[1:] != self._chunk_shape or not len(decision.chunk):
             expected = f"(actions, {self._chunk_shape[0]})"

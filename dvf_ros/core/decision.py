@@ -25,6 +25,7 @@ class Decision:
     standard_error: np.ndarray  # (N,) sampling error of `values`
     discount: float  # the γ of all values
     supported: np.ndarray  # (N,) bool: which candidates, in this state, resemble the data
+    unscored: int = 0  # further candidates, for which time did not suffice
     refusal: str = ""  # why the chunk must not be executed; empty if it may
     timings: Mapping[str, float] = field(default_factory=dict)  # stage -> seconds
     # What follows comes by an explanation, from futures that the choice did not see; M = 0 before.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.learning.config import DecisionConfig, Device, TrainingConfig
+from dvf_ros.learning.config import DecisionConfig, TrainingConfig
+from dvf_ros.learning.device import choose_device, clock
 from dvf_ros.learning.dynamics import Dynamics
 from dvf_ros.learning.encoding import StateEncoder
 from dvf_ros.learning.heads import Actor, ValueHeads
@@ -21,8 +22,21 @@ from dvf_ros.learning.occupancy import Occupancy
 from dvf_ros.learning.prior import BehaviorPrior
 from dvf_ros.learning.reward import RewardEnsemble
 from dvf_ros.learning.support import Support
-from dvf_ros.learning.value import SampleFuture, ValueEstimate, best_estimate, draw_randomness, estimate_value
+from dvf_ros.learning.value import (
+    SAMPLED,
+    Draws,
+    SampleFuture,
+    ValueEstimate,
+    best_estimate,
+    blend,
+    draw_randomness,
+    estimate_in_blocks,
+    estimate_value,
+)
 from dvf_ros.learning.written_reward import ExpressionReward
+
+BLOCK = 16
+"""Candidates that are valued together on a CPU: their numbers stay in its cache, and between blocks time is checked."""
 
 
 class DvfAgent(nn.Module):
@@ -32,6 +46,7 @@ class DvfAgent(nn.Module):
     """
 
     distilled: Tensor
+    samplers_distilled: Tensor
     action_mean: Tensor
     action_scale: Tensor
     action_lower: Tensor
@@ -58,9 +73,12 @@ class DvfAgent(nn.Module):
         self.reward = RewardEnsemble(size, training)
         self.value_heads = ValueHeads(size, training)
         self.actor = Actor(size, action_size, training)
+        self.one_step_occupancy = Occupancy(size, len(behavior_names), training)
+        self.one_step_prior = BehaviorPrior(size, action_size, training)
         self.support = Support()
         self.written: ExpressionReward | None = None
         self.register_buffer("distilled", torch.tensor(False))  # whether value_heads and actor have learned anything
+        self.register_buffer("samplers_distilled", torch.tensor(False))  # whether the one-step samplers have
         self.register_buffer("action_mean", torch.zeros(action_size))
         self.register_buffer("action_scale", torch.ones(action_size))
         self.register_buffer("action_lower", torch.as_tensor(spec.action_lower, dtype=torch.float32))
@@ -108,29 +126,31 @@ class DvfAgent(nn.Module):
         return float(1.0 - self.training_config.discount**self.horizon)
 
     @torch.inference_mode()
-    def decide(self, state: np.ndarray, rng: np.random.Generator) -> Decision:
+    def decide(self, state: np.ndarray, rng: np.random.Generator, deadline: float = math.inf) -> Decision:
         """Choose a chunk of actions for a state (D,); the same state and generator give the same decision.
 
         Candidates come from the prior, their ends from the dynamics, their values from futures that share offsets and
         noise. A score is the value less `pessimism` times the ensemble's disagreement; the highest one wins among the
-        candidates that resemble the data, if there are any. Raises ValueError for a state of another shape or with
-        numbers that are not finite.
+        candidates that resemble the data, if there are any. Where all of them cannot be valued until `deadline`
+        (steady s, as `time.monotonic`), the decision holds only those that were: the first block at least. Raises
+        ValueError for a state of another shape or with numbers that are not finite.
         """
-        clock = [perf_counter()]
+        times = [clock(self.device)]
         start = self._encode(state)
-        chunks = self._propose(start, rng)
-        clock.append(perf_counter())
-        ends = self.dynamics.predict(start.expand(len(chunks), -1), chunks)  # (K, N, E)
-        clock.append(perf_counter())
-        value, disagreement, error = self._value_ends(ends, rng)
+        proposed = self._propose(start, rng)
+        times.append(clock(self.device))
+        ends = self.dynamics.predict(start.expand(len(proposed), -1), proposed)  # (K, N, E)
+        times.append(clock(self.device))
+        value, disagreement, error = self._value_ends(ends, rng, deadline)
+        chunks, ends = proposed[: len(value)], ends[:, : len(value)]
         scores = value - self.decision.pessimism * disagreement
         supported = self.support.holds(self.dynamics.spread(ends), self.decision.false_alarm)
         chosen = int(torch.where(supported, scores, -torch.inf).argmax() if supported.any() else scores.argmax())
-        clock.append(perf_counter())
+        times.append(clock(self.device))
         actions = self._actions(chunks)
         refused = self.decision.unsupported == "stop" and not supported.any()
         astray = self.decision.unsupported == "actor" and not supported.any()
-        stages = zip(("propose", "predict", "evaluate"), np.diff(clock), strict=True)
+        stages = zip(("propose", "predict", "evaluate"), np.diff(times), strict=True)
         return Decision(
             chunk=(self._actions(self.bounded(self.actor.act(start)))[0] if astray else actions[chosen]).cpu().numpy(),
             chosen=chosen,
@@ -141,6 +161,7 @@ class DvfAgent(nn.Module):
             standard_error=error.cpu().numpy(),
             discount=self.training_config.discount,
             supported=supported.cpu().numpy(),
+            unscored=len(proposed) - len(chunks),
             refusal="neither the state nor any candidate resembles the data" if refused else "",
             timings={stage: float(seconds) for stage, seconds in stages},
         )
@@ -192,12 +213,22 @@ class DvfAgent(nn.Module):
         """Sampled values (K, N), one per reward head, of states (N, E): what the value heads are distilled from."""
         discount, horizon = self.training_config.discount, self.horizon
         draws = draw_randomness(rng, futures, self.encoder.size, discount, horizon).to(self.device)
-        sample = self._sampler(self.occupancy.dropped, steps)
+        sample = self._sampler(self.occupancy, self.occupancy.dropped, steps)
         return estimate_value(sample, self.reward.predict, states.unsqueeze(1), draws, discount, horizon).heads
 
-    def _sampler(self, behavior: int, steps: int) -> SampleFuture:
+    @property
+    def samples_in_one_step(self) -> bool:
+        """Whether the distilled samplers propose and imagine."""
+        return self.decision.sampler == "distilled" and bool(self.samplers_distilled)
+
+    def _sampler(self, occupancy: Occupancy, behavior: int, steps: int) -> SampleFuture:
         index = torch.tensor([behavior], device=self.device)
-        return lambda state, offset, noise: self.occupancy.sample(state, offset, index, noise, steps)
+        return lambda state, offset, noise: occupancy.sample(state, offset, index, noise, steps)
+
+    def _sample_chunks(self, start: Tensor, noise: Tensor) -> Tensor:
+        if self.samples_in_one_step:
+            return self.one_step_prior.sample(start, noise, 1)
+        return self.prior.sample(start, noise, self.decision.prior_steps)
 
     def _encode(self, state: np.ndarray) -> Tensor:
         """Model space (1, E) of a state (D,)."""
@@ -216,45 +247,52 @@ class DvfAgent(nn.Module):
         count = self.decision.candidates if self.decision.policy == "best" else 1
         shape = (count, self.training_config.chunk, self.spec.action_size)
         noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
-        chunks = self.prior.sample(start, noise * self.decision.prior_temperature, self.decision.prior_steps)
+        chunks = self._sample_chunks(start, noise * self.decision.prior_temperature)
         if count > 1 and self.distilled:
             chunks[0] = self.actor.act(start)[0]  # what was chosen on average competes with the samples
         return self.bounded(chunks)
 
     @property
     def uses_heads(self) -> bool:
-        """Whether the value heads score: they do not know a reward that somebody wrote."""
-        return self.decision.scoring == "heads" and self.written is None and bool(self.distilled)
+        """Whether the value heads have a say in scores: they do not know a reward that somebody wrote."""
+        return self.decision.scoring != "futures" and self.written is None and bool(self.distilled)
 
-    def _value_ends(self, ends: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Value, disagreement and standard error, each (N,), of the ends (K, N, E) of N candidates."""
-        if not self.uses_heads:
-            estimate = self.evaluate(ends, rng)
-            return estimate.value, estimate.disagreement, estimate.standard_error
-        heads = self.value_heads.predict(ends).mean(dim=1)  # (K, N)
-        return heads.mean(dim=0), heads.std(dim=0, correction=0), torch.zeros_like(heads[0])  # nothing is sampled
+    def _value_ends(self, ends: Tensor, rng: np.random.Generator, deadline: float) -> tuple[Tensor, Tensor, Tensor]:
+        """Value, disagreement and standard error, each (n,), of as many of the ends (K, N, E) as time allows."""
+        known = self.value_heads.predict(ends).mean(dim=1) if self.uses_heads else None  # (K, N)
+        if known is not None and self.decision.scoring == "heads":
+            values, error = known, torch.zeros_like(known[0])  # nothing is sampled
+        else:
+            draws = self._draw(rng)
+            blocks = ends.split(BLOCK if self.device.type == "cpu" else ends.shape[1], dim=1)
+            done = estimate_in_blocks(lambda block: self.evaluate_with(block, draws), blocks, deadline, self.device)
+            values = torch.cat([item.heads for item in done], dim=1)  # (K, n)
+            error = torch.cat([item.standard_error for item in done])
+            if known is not None:
+                values, error = blend(known[:, : len(error)], values), SAMPLED * error
+        return values.mean(dim=0), values.std(dim=0, correction=0), error
 
     def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""
-        count = self.decision.futures
-        member = torch.arange(count, device=self.device) % len(states)
+        return self.evaluate_with(states, self._draw(rng))
+
+    def evaluate_with(self, states: Tensor, draws: Draws) -> ValueEstimate:
+        """The same with randomness that is given."""
+        member = torch.arange(len(draws.offsets), device=self.device) % len(states)
         starts = states[member].transpose(0, 1)  # (N, M, E)
-        discount, horizon = self.training_config.discount, self.horizon
-        draws = draw_randomness(rng, count, self.encoder.size, discount, horizon).to(self.device)
         dropped = self.occupancy.dropped
         behaviors = range(dropped) if self.decision.behavior == "max" else [dropped]
         reward = self.written or self.reward
+        model, steps = self.occupancy, self.decision.occupancy_steps
+        if self.samples_in_one_step:
+            model, steps = self.one_step_occupancy, 1
+        discount, horizon = self.training_config.discount, self.horizon
         estimates = [
-            estimate_value(
-                self._sampler(index, self.decision.occupancy_steps), reward.predict, starts, draws, discount, horizon
-            )
+            estimate_value(self._sampler(model, index, steps), reward.predict, starts, draws, discount, horizon)
             for index in behaviors
         ]
         return best_estimate(estimates, self.decision.pessimism)
 
-
-def choose_device(name: Device) -> torch.device:
-    """The device of that name; `auto` takes CUDA where there is one. Raises ValueError for cuda where there is none."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("expected a CUDA device (device: cuda), found none; set device: cpu or auto")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+    def _draw(self, rng: np.random.Generator) -> Draws:
+        count, discount = self.decision.futures, self.training_config.discount
+        return draw_randomness(rng, count, self.encoder.size, discount, self.horizon).to(self.device)

@@ -8,7 +8,8 @@ from typing import Literal
 from dvf_ros.core.parsing import ConfigError
 
 Behavior = Literal["dropped", "max"]
-Scoring = Literal["futures", "heads"]
+Scoring = Literal["both", "futures", "heads"]
+Sampler = Literal["distilled", "exact"]
 Unsupported = Literal["report", "stop", "actor"]
 Policy = Literal["best", "actor", "prior"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -20,13 +21,15 @@ class TrainingConfig:
 
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
     another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
-    the models come `distillation` updates of the value heads and the actor.
+    the models come `sampler_distillation` updates of the one-step samplers, then `distillation` updates of the value
+    heads and the actor.
     """
 
     seed: int = 0
     discount: float = 0.97
     chunk: int = 8
     updates: int = 8000
+    sampler_distillation: int = 1500
     distillation: int = 1500
     batch: int = 512
     learning_rate: float = 3e-3
@@ -44,7 +47,8 @@ class TrainingConfig:
         _require("behavior_drop", self.behavior_drop, 0.0 < self.behavior_drop <= 1.0, "above 0 and at most 1")
         _require("perturbation", self.perturbation, self.perturbation >= 0.0, "at least 0")
         _require("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")
-        _require("distillation", self.distillation, self.distillation >= 0, "at least 0")
+        for name in ("sampler_distillation", "distillation"):
+            _require(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name in ("chunk", "updates", "batch", "width", "depth", "members"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
 
@@ -59,20 +63,23 @@ class DecisionConfig:
     below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, of which the actor
     gives one; actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring`
     futures samples what follows every candidate; heads asks the distilled value heads, where they have learned the
-    reward in use. A candidate resembles the data if the dynamics models agree on it as they do on the training data,
-    but for a share `false_alarm` of these. Where none does, `unsupported` says what to do: report it only, stop, or
-    leave it to the actor.
+    reward in use; both takes the level from the heads and the differences between candidates from either. `sampler`
+    distilled takes one step, where that has been learned; exact takes `occupancy_steps` and `prior_steps`. A candidate
+    resembles the data if the dynamics models agree on it as they do on the training data, but for a share
+    `false_alarm` of these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the
+    actor.
     """
 
     candidates: int = 32
     futures: int = 16
+    sampler: Sampler = "distilled"
     occupancy_steps: int = 4
     prior_steps: int = 6
     prior_temperature: float = 0.5
     behavior: Behavior = "dropped"
     pessimism: float = 1.0
     policy: Policy = "best"
-    scoring: Scoring = "futures"
+    scoring: Scoring = "both"
     false_alarm: float = 1e-3
     unsupported: Unsupported = "report"
     execute: int = 4

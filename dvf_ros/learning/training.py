@@ -12,10 +12,12 @@ from torch import Tensor
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.normalization import Normalization
-from dvf_ros.learning.agent import DvfAgent, choose_device
+from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
 from dvf_ros.learning.config import LearningConfig
+from dvf_ros.learning.device import choose_device
 from dvf_ros.learning.distillation import Distillation
+from dvf_ros.learning.sampler_distillation import SamplerDistillation
 from dvf_ros.learning.value import coverage_horizon
 
 WARM_UP = 200
@@ -36,7 +38,7 @@ def train(dataset: Dataset, config: LearningConfig, progress: Progress | None = 
     training = Training(dataset, config)
     settings, history = config.training, []
 
-    def follow(stage: Training | Distillation, first: int, updates: int) -> None:
+    def follow(stage: Training | SamplerDistillation | Distillation, first: int, updates: int) -> None:
         while stage.updates < updates:
             metrics = stage.update()
             if stage.updates % LOG_EVERY == 0 or stage.updates == updates:
@@ -47,12 +49,13 @@ def train(dataset: Dataset, config: LearningConfig, progress: Progress | None = 
 
     follow(training, 0, settings.updates)
     training.fit_support()
-    if settings.distillation and len(training.batches.labels):
-        follow(
-            Distillation(training.agent, training.batches, settings.distillation, settings.seed),
-            settings.updates,
-            settings.distillation,
-        )
+    distilled = (training.agent, training.batches)
+    count, first = settings.sampler_distillation, settings.updates
+    if count:
+        follow(SamplerDistillation(*distilled, count, settings.seed), first, count)
+    count, first = settings.distillation, first + count
+    if count and len(training.batches.labels):
+        follow(Distillation(*distilled, count, settings.seed), first, count)
     return training.agent, history
 
 

@@ -10,6 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dvf_ros.learning.device import clock
+
+SAMPLED = 0.5
+"""Weight of sampled differences between candidates beside those of the value heads."""
+
 # (state (..., E), offset (...) ticks, noise (..., E+1)) -> future (..., E+1), the last a terminal bit in -1 .. 1
 SampleFuture = Callable[[Tensor, Tensor, Tensor], Tensor]
 # state (..., E) -> reward (K, ...), one per ensemble member
@@ -102,6 +107,39 @@ def estimate_value(
     error = pairs.std(dim=-1) / math.sqrt(pairs.shape[-1])
     disagreement = heads.std(dim=0, correction=0)
     return ValueEstimate(draws.offsets, heads, heads.mean(dim=0), error * gain, disagreement, mean, futures)
+
+
+def estimate_in_blocks(
+    estimate: Callable[[Tensor], ValueEstimate],
+    blocks: Sequence[Tensor],
+    deadline: float,
+    device: torch.device,
+) -> list[ValueEstimate]:
+    """Estimates of the first block, and of the next ones while each is likely to be done by `deadline` (steady s).
+
+    A block is taken to last as long as the slowest one before it.
+    """
+    done: list[ValueEstimate] = []
+    slowest = 0.0
+    for block in blocks:
+        begin = clock(device)
+        if done and begin + slowest > deadline:
+            break
+        done.append(estimate(block))
+        slowest = max(slowest, clock(device) - begin)
+    return done
+
+
+def blend(known: Tensor, sampled: Tensor) -> Tensor:
+    """Values (K, N) of N candidates from both: `known` (K, N) by the value heads, `sampled` (K, N) from few futures.
+
+    Candidates share their futures' randomness, so that a state's sampled values are all too high or all too low
+    together: their level is left to the heads, which have averaged over it. How candidates differ both say, each with
+    errors of its own, and SAMPLED is the weight of the samples. What is systematically wrong in the heads remains with
+    the other part of the weight: this is a shrunken estimate, not an unbiased one.
+    """
+    surplus = sampled - known
+    return known + SAMPLED * (surplus - surplus.mean(dim=-1, keepdim=True))
 
 
 def best_estimate(estimates: Sequence[ValueEstimate], pessimism: float) -> ValueEstimate:

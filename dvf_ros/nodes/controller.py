@@ -87,7 +87,7 @@ class Controller(LifecycleNode):
         from dvf_ros.learning.checkpoint import load_checkpoint
 
         wanted = self.parameters
-        spec = load_spec(wanted.spec)
+        spec = self._spec = load_spec(wanted.spec)
         if wanted.tick_on == "timer" and (joined := [item.key for item in spec.state if item.resample == "linear"]):
             raise ConfigError(
                 f"'{joined[0]}' has resample: linear, which needs the value after the tick, and a timer does not wait"
@@ -96,8 +96,9 @@ class Controller(LifecycleNode):
         agent = load_checkpoint(wanted.checkpoint, spec)
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
-        self._deciding = Deciding(agent, lambda: self.parameters.decision(self._stored), wanted.seed, self.get_logger())
-        self._spec = spec
+        self._deciding = Deciding(
+            agent, lambda: self.parameters.decision(self._stored), wanted.seed, wanted.deadline, self.get_logger()
+        )
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,23 @@ if TYPE_CHECKING:
     from dvf_ros.learning.config import DecisionConfig
 
 WARM_UP = 3
+MARGIN = 0.2
+"""Share of the time for a decision that is left to handing it over, and to a block that lasts longer than usual."""
 EXPLANATION = 1
 """Its random numbers are others than the decision's."""
 
 
 class Deciding:
-    """Decides and explains with `agent` under the settings that `wanted()` says at the time."""
+    """Decides and explains with `agent` under the settings that `wanted()` says at the time.
 
-    def __init__(self, agent: DvfAgent, wanted: Callable[[], DecisionConfig], seed: int, logger: RcutilsLogger) -> None:
+    `share` of a period after it was asked for, a decision is too late: it is made of what was scored shortly before.
+    """
+
+    def __init__(
+        self, agent: DvfAgent, wanted: Callable[[], DecisionConfig], seed: int, share: float, logger: RcutilsLogger
+    ) -> None:
         self._agent, self._wanted, self._seed, self._logger = agent, wanted, seed, logger
+        self._allowed = (1.0 - MARGIN) * share / agent.spec.rate
 
     def warm_up(self) -> None:
         """Decide and explain a few times: the first calls are many times slower than those that follow."""
@@ -37,7 +46,8 @@ class Deciding:
         # On this thread, so that no decision ever sees half of a change.
         if (wanted := self._wanted()) != self._agent.decision:
             self._agent.configure(wanted)
-        return self._agent.decide(request.state, self._randomness(request))
+        deadline = math.inf if request.asked is None else request.asked * 1e-9 + self._allowed
+        return self._agent.decide(request.state, self._randomness(request), deadline)
 
     def explain(self, request: Request, decision: Decision) -> Decision:
         """The decision with the futures behind it; as it was, and an error logged, where the model fails at that."""

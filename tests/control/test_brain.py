@@ -92,6 +92,15 @@ def test_a_late_decision_is_bridged_by_the_chunk_and_then_stops() -> None:
     assert brain.counters.deadline_misses == 2 and brain.counters.reused == 1
 
 
+def test_decisions_that_time_cut_short_are_counted_and_used() -> None:
+    brain = make_brain()
+    observe(brain, PERIOD)
+    request = brain.tick(PERIOD, now=17)
+    assert isinstance(request, Request) and request.asked == 17
+    assert forward(brain.accept(replace(decision(CHUNK), unscored=3), request)) == pytest.approx(0.01)
+    assert brain.counters.cut_short == 1
+
+
 def test_a_pause_stops_every_tick_and_ends_in_a_new_decision() -> None:
     brain = make_brain(execute=4)
     stamp = started(brain)

@@ -12,6 +12,7 @@ from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.training import train
+from dvf_ros.learning.value import SAMPLED
 from tests.learning.small import CONFIG, dataset
 
 STATE = np.array([0.1, 0.2, -0.3, 0, 0, 0, 1], np.float32)
@@ -153,10 +154,22 @@ def test_the_value_heads_score_unless_a_reward_is_written(agent: DvfAgent) -> No
     agent.set_reward(None)
 
 
+def test_both_take_the_level_from_the_heads_and_the_differences_from_either(agent: DvfAgent) -> None:
+    found = {}
+    for scoring in ("futures", "heads", "both"):
+        agent.configure(replace(CONFIG.decision, scoring=scoring))
+        found[scoring] = decide(agent)
+    futures, heads, both = (found[scoring].values for scoring in ("futures", "heads", "both"))
+    assert both.mean() == pytest.approx(heads.mean(), rel=1e-4)
+    spread = SAMPLED * (futures - futures.mean()) + (1 - SAMPLED) * (heads - heads.mean())
+    np.testing.assert_allclose(both - both.mean(), spread, atol=1e-4)
+    np.testing.assert_allclose(found["both"].standard_error, SAMPLED * found["futures"].standard_error, rtol=1e-5)
+
+
 def test_best_behavior_is_at_least_as_good_as_each(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
-    agent.configure(replace(CONFIG.decision, behavior="max", pessimism=0.0))
+    agent.configure(replace(CONFIG.decision, behavior="max", pessimism=0.0, scoring="futures"))
     best = decide(agent).values
-    agent.configure(replace(CONFIG.decision, pessimism=0.0))
+    agent.configure(replace(CONFIG.decision, pessimism=0.0, scoring="futures"))
     for index in range(len(agent.behavior_names)):
         monkeypatch.setattr(agent.occupancy, "dropped", index)
         assert (decide(agent).values <= best + 1e-4).all()

@@ -34,9 +34,10 @@ def test_the_same_seed_trains_the_same_weights() -> None:
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name]), name
     assert not torch.equal(first.occupancy.net.out.weight, other.occupancy.net.out.weight)
-    assert [entry["update"] for entry in history] == [30, 35]
+    assert [entry["update"] for entry in history] == [30, 35, 40]
     assert {"occupancy/loss", "dynamics/loss", "prior/loss", "reward/loss"} <= history[0].keys()
-    assert {"value_heads/loss", "actor/loss"} <= history[1].keys()
+    assert {"one_step_occupancy/loss", "one_step_prior/loss"} <= history[1].keys()
+    assert {"value_heads/loss", "actor/loss"} <= history[2].keys()
 
 
 def test_a_run_that_was_cut_ends_with_the_same_bits(tmp_path: Path) -> None:
