@@ -32,6 +32,32 @@ def draw_offsets(rng: np.random.Generator, longest: np.ndarray, discount: float)
     return np.minimum(offsets, longest).astype(np.int64)
 
 
+class Ranks:
+    """How many of ascending `edges` (n,) a number is not below, in a time that hardly grows with n.
+
+    What numpy.searchsorted(edges, x, "right") gives for x >= 0: a guide table (Chen and Asau 1974) of more buckets than
+    there are edges leads to the place or just before it. Buckets are a power of two wide, so that no rounding can lead
+    behind it.
+    """
+
+    def __init__(self, edges: np.ndarray) -> None:
+        self._edges = np.append(edges, np.inf)
+        buckets = 4.0 * len(edges) / max(float(edges[-1]), 1e-300)
+        self._scale = 2.0 ** np.ceil(np.log2(buckets))
+        starts = np.arange(int(edges[-1] * self._scale) + 1) / self._scale
+        self._guide = np.searchsorted(edges, starts, side="right")
+
+    def of(self, values: np.ndarray) -> np.ndarray:
+        """(B,) int64 for values (B,)."""
+        buckets = (values * self._scale).astype(np.int64)
+        place = self._guide[np.minimum(buckets, len(self._guide) - 1)]
+        behind = np.flatnonzero(self._edges[place] <= values)
+        while len(behind):
+            place[behind] += 1
+            behind = behind[self._edges[place[behind]] <= values[behind]]
+        return place
+
+
 class CutOffLengths:
     """How long episodes would last before they are cut off, had none of them terminated.
 
@@ -49,13 +75,17 @@ class CutOffLengths:
         share = cuts / (longer_or_cut - ended_here)
         staying = np.concatenate([[1.0], np.cumprod(1.0 - share)])
         self._cumulative = np.concatenate([[0.0], np.cumsum(share * staying[:-1])])
+        self._place = Ranks(self._cumulative)
+        self._drawn = np.concatenate([[np.nan], self.lengths, [np.inf]])
 
-    def draw(self, rng: np.random.Generator, at_least: np.ndarray) -> np.ndarray:
-        """(B,) lengths drawn given that they are at least `at_least` (B,) frames; inf for never cut off."""
-        below = self._cumulative[np.searchsorted(self.lengths, at_least, side="left")]
-        level = below + rng.random(len(at_least)) * (1.0 - below)
-        place = np.searchsorted(self._cumulative[1:], level, side="right")
-        return np.append(self.lengths, np.inf)[place]
+    def below(self, length: np.ndarray) -> np.ndarray:
+        """(B,) probabilities of being cut off with fewer frames than `length` (B,)."""
+        return np.asarray(self._cumulative[np.searchsorted(self.lengths, length, side="left")])
+
+    def draw(self, rng: np.random.Generator, below: np.ndarray) -> np.ndarray:
+        """(B,) lengths drawn given that they are at least those of which `below` (B,) tells; inf for never cut off."""
+        level = below + rng.random(len(below)) * (1.0 - below)
+        return self._drawn[self._place.of(level)]
 
 
 class PairSampler:
@@ -73,26 +103,30 @@ class PairSampler:
         self._terminated = dataset.terminated
         self._length = dataset.episode_length
         self._cut_off = CutOffLengths(dataset.episode_length, dataset.terminated)
+        self._below = self._cut_off.below(dataset.episode_length)
         self._behavior = dataset.behavior
         self._last = dataset.episode_start + dataset.episode_length - 1
         # The last frame of a cut-off episode has no future; of a terminated one it has: itself, for ever.
         usable = dataset.episode_length - np.where(dataset.terminated, 0, 1)
         self._first_draw = np.concatenate([[0], np.cumsum(usable)])
+        self._draws = int(self._first_draw[-1])
         self._start = dataset.episode_start
-        if self._first_draw[-1] == 0:
+        if not self._draws:
             raise DatasetError("no episode has two frames: there is no pair (s_t, s_{t+Δ}) to draw")
+        self._episode = Ranks(self._first_draw)
 
     def draw(self, rng: np.random.Generator, n: int) -> Pairs:
         """Draw `n` pairs."""
-        draw = rng.integers(self._first_draw[-1], size=n)
-        episode = np.searchsorted(self._first_draw, draw, side="right") - 1
+        draw = rng.integers(self._draws, size=n)
+        episode = self._episode.of(draw) - 1
         index = self._start[episode] + draw - self._first_draw[episode]
         left = self._last[episode] - index
         allowed = left.astype(np.float64)
         ended = np.flatnonzero(self._terminated[episode])
-        length = self._length[episode[ended]]
+        over = episode[ended]
+        length = self._length[over]
         # At least 1: the last state of a terminated episode is followed by itself.
-        allowed[ended] = np.maximum(left[ended] + self._cut_off.draw(rng, length) - length, 1)
+        allowed[ended] = np.maximum(left[ended] + self._cut_off.draw(rng, self._below[over]) - length, 1)
         offset = draw_offsets(rng, allowed, self._discount)
         absorbed = self._terminated[episode] & (offset >= left)
         return Pairs(index, offset, index + np.minimum(offset, left), absorbed, self._behavior[episode])
