@@ -42,8 +42,7 @@ class Ranks:
 
     def __init__(self, edges: np.ndarray) -> None:
         self._edges = np.append(edges, np.inf)
-        buckets = 4.0 * len(edges) / max(float(edges[-1]), 1e-300)
-        self._scale = 2.0 ** np.ceil(np.log2(buckets))
+        self._scale = 2.0 ** np.ceil(np.log2(4.0 * len(edges) / edges[-1])) if edges[-1] > 0 else 1.0
         starts = np.arange(int(edges[-1] * self._scale) + 1) / self._scale
         self._guide = np.searchsorted(edges, starts, side="right")
 

@@ -10,7 +10,7 @@ from scipy.stats import chisquare
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, DatasetError, Episode
-from dvf_ros.data.pairs import CutOffLengths, PairSampler, draw_offsets
+from dvf_ros.data.pairs import CutOffLengths, PairSampler, Ranks, draw_offsets
 
 SPEC = RobotSpec.parse(
     "robot: r\ntask: t\nrate: 10\n"
@@ -108,13 +108,24 @@ def test_a_discount_must_lie_between(discount: float) -> None:
         PairSampler(dataset((3, False)), discount)
 
 
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40), st.booleans(), st.integers(0, 2**32))
+def test_the_guide_table_gives_what_a_search_gives(widths: list[int], shares: bool, seed: int) -> None:
+    edges = np.cumsum([0, *widths])
+    values = np.random.default_rng(seed).integers(0, edges[-1] + 2, 200)
+    values = np.concatenate([values, edges])
+    if shares:  # of one, as probabilities are
+        edges, values = edges / max(edges[-1], 1), values / max(edges[-1], 1)
+    assert np.array_equal(Ranks(edges).of(values), np.searchsorted(edges, values, side="right"))
+
+
 def test_cut_off_lengths_are_estimated_in_spite_of_terminations() -> None:
     # Truth: cut off at 10 or 30 frames with equal chance; a termination, independent of it, hides some of that.
     rng = np.random.default_rng(0)
     limit = rng.choice([10, 30], 40_000)
     end = rng.geometric(0.08, 40_000)
     terminated = end <= limit
-    drawn = CutOffLengths(np.minimum(end, limit), terminated).draw(rng, np.zeros(20_000))
+    lengths = CutOffLengths(np.minimum(end, limit), terminated)
+    drawn = lengths.draw(rng, lengths.below(np.zeros(20_000)))
     assert set(np.unique(drawn)) == {10, 30}
     # Counted naively, 10 would come out far too often: most long episodes terminate first.
     assert np.mean(limit[~terminated] == 10) > 0.75
@@ -123,13 +134,13 @@ def test_cut_off_lengths_are_estimated_in_spite_of_terminations() -> None:
 
 def test_a_length_is_never_below_what_was_reached() -> None:
     lengths = CutOffLengths(np.array([5, 8, 8, 20]), np.array([False, True, False, True]))
-    drawn = lengths.draw(np.random.default_rng(0), np.full(1000, 6))
+    drawn = lengths.draw(np.random.default_rng(0), lengths.below(np.full(1000, 6)))
     assert set(np.unique(drawn)) <= {8, np.inf}
 
 
 def test_without_time_outs_nothing_is_cut_off() -> None:
     lengths = CutOffLengths(np.array([5, 8]), np.array([True, True]))
-    assert np.isinf(lengths.draw(np.random.default_rng(0), np.array([5, 8]))).all()
+    assert np.isinf(lengths.draw(np.random.default_rng(0), lengths.below(np.array([5, 8])))).all()
 
 
 def test_given_an_offset_the_future_does_not_depend_on_how_episodes_are_cut() -> None:
