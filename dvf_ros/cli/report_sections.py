@@ -152,8 +152,10 @@ def success(found: Evaluation | None) -> Section:
     return _section("success", svg, numbers, notes=(note,))
 
 
-def sensitivity(found: Sensitivity) -> Section:
+def sensitivity(found: Sensitivity | None) -> Section:
     """Score against action and noise."""
+    if found is None:
+        return absent("sensitivity", "The value heads alone score (decision.scoring): no noise moves a score.")
     numbers = [
         Number(f"{found.ratio:.1f}", "action over noise, median of the states", "score: action over noise"),
         Number(f"{np.median(found.action):.3g}", "moves with the action (standard deviation)"),

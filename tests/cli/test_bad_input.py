@@ -19,7 +19,16 @@ from tests.data.datasets import write_dataset
 from tests.learning.small import CONFIG, SPEC, dataset, episode
 
 SHIPPED = Path(__file__).parents[2] / "resource" / "panda_lift.yaml"
-QUICK = {"updates": 4, "distillation": 2, "batch": 16, "width": 16, "depth": 2, "members": 2, "chunk": 4}
+QUICK = {
+    "updates": 4,
+    "sampler-distillation": 2,
+    "distillation": 2,
+    "batch": 16,
+    "width": 16,
+    "depth": 2,
+    "members": 2,
+    "chunk": 4,
+}
 
 
 def train_on(folder: Path, data: Dataset) -> int:

@@ -198,6 +198,15 @@ def test_a_single_episode_of_an_unknown_behavior_is_shown_as_far_as_it_goes(
         assert "nothing to rank" in page.words["ranking"]
 
 
+def test_scores_without_noise_are_said_to_have_none(with_data: Callable[[Dataset], Path]) -> None:
+    folder = with_data(dataset())
+    agent = folder / "agent.yaml"
+    agent.write_text(re.sub("scoring: .*", "scoring: heads", agent.read_text()))
+    assert report(folder) == 0
+    page = parse(folder / "report.html")
+    assert "no noise moves a score" in page.words["sensitivity"] and "sensitivity" not in page.pictures
+
+
 def test_numbers_that_never_move_are_named(with_data: Callable[[Dataset], Path]) -> None:
     data = dataset()
     states = np.array(data.states)

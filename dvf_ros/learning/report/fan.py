@@ -11,6 +11,7 @@ from dvf_ros.data.checks import moving
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.report.calibration import draw_frames
+from dvf_ros.learning.report.values import occupancy_in_use
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -83,10 +84,9 @@ def sample_states(
     shape = (len(states), len(offsets), samples, agent.encoder.size + 1)
     noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(agent.device)
     offset = torch.from_numpy(np.asarray(offsets, np.int64)).to(agent.device)[:, None].expand(shape[:3])
-    driver = torch.tensor([agent.occupancy.dropped], device=agent.device)
-    futures = agent.occupancy.sample(
-        encoded[:, None, None].expand(*shape[:3], -1), offset, driver, noise, agent.decision.occupancy_steps
-    )
+    occupancy, steps = occupancy_in_use(agent)
+    driver = torch.tensor([occupancy.dropped], device=agent.device)
+    futures = occupancy.sample(encoded[:, None, None].expand(*shape[:3], -1), offset, driver, noise, steps)
     return agent.encoder.decode(futures[..., :-1]).cpu().numpy()
 
 

@@ -10,6 +10,7 @@ import torch
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.report.calibration import draw_frames
+from dvf_ros.learning.value import blend
 
 FEWEST_CANDIDATES = 8
 
@@ -41,12 +42,15 @@ class Sensitivity:
 
 def measure_sensitivity(
     agent: DvfAgent, dataset: Dataset, states: int, repeats: int, rng: np.random.Generator
-) -> Sensitivity:
+) -> Sensitivity | None:
     """Score the candidates of `states` recorded states `repeats` times each, with other futures every time.
 
-    With the settings of a decision, but for a policy of one candidate: then as if it chose the best of some.
+    With the settings of a decision, but for a policy of one candidate: then as if it chose the best of some. None
+    where the value heads alone score: nothing is sampled.
     """
     decision = agent.decision
+    if agent.uses_heads and decision.scoring == "heads":
+        return None
     agent.configure(replace(decision, policy="best", candidates=max(decision.candidates, FEWEST_CANDIDATES)))
     try:
         frames = draw_frames(dataset, np.ones(dataset.frames, bool), states, rng)
@@ -79,6 +83,10 @@ def _scores(agent: DvfAgent, state: np.ndarray, repeats: int, rng: np.random.Gen
     candidates = torch.from_numpy(agent.decide(state, rng).candidates).to(agent.device)
     start = agent.encoder.encode(torch.from_numpy(state).to(agent.device).unsqueeze(0))
     ends = agent.dynamics.predict(start.expand(len(candidates), -1), agent.normalise_action(candidates))
-    found = [agent.evaluate(ends, rng) for _ in range(repeats)]
-    scores = [item.value - agent.decision.pessimism * item.disagreement for item in found]
+    known = agent.value_heads.predict(ends).mean(dim=1) if agent.uses_heads else None  # (K, N)
+    scores = []
+    for _ in range(repeats):
+        values = agent.evaluate(ends, rng).heads  # (K, N)
+        values = values if known is None else blend(known, values)
+        scores.append(values.mean(dim=0) - agent.decision.pessimism * values.std(dim=0, correction=0))
     return torch.stack(scores).cpu().numpy().astype(np.float64)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.occupancy import Occupancy
 from dvf_ros.learning.value import ValueEstimate, draw_randomness, estimate_value
 
 BATCH = 32  # states that share offsets and noise
@@ -41,6 +42,13 @@ def value_states(
     """
     parts = [_value_batch(agent, states[i : i + BATCH], rng, window, behavior) for i in range(0, len(states), BATCH)]
     return Values(*np.concatenate(parts, axis=1)) if parts else Values(*np.zeros((5, 0)))
+
+
+def occupancy_in_use(agent: DvfAgent) -> tuple[Occupancy, int]:
+    """The occupancy that decisions ask, and in how many steps."""
+    if agent.samples_in_one_step:
+        return agent.one_step_occupancy, 1
+    return agent.occupancy, agent.decision.occupancy_steps
 
 
 def within_window(
@@ -76,9 +84,10 @@ def _evaluate_behavior(agent: DvfAgent, encoded: Tensor, rng: np.random.Generato
     decision, discount = agent.decision, agent.training_config.discount
     draws = draw_randomness(rng, decision.futures, agent.encoder.size, discount, agent.horizon).to(agent.device)
     index = torch.tensor([behavior], device=agent.device)
+    occupancy, steps = occupancy_in_use(agent)
 
     def sample(state: Tensor, offset: Tensor, noise: Tensor) -> Tensor:
-        return agent.occupancy.sample(state, offset, index, noise, decision.occupancy_steps)
+        return occupancy.sample(state, offset, index, noise, steps)
 
     reward = agent.written or agent.reward
     return estimate_value(sample, reward.predict, encoded.unsqueeze(1), draws, discount, agent.horizon)
