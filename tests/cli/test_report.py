@@ -25,6 +25,8 @@ from tests.learning.small import CONFIG, SPEC, dataset, episode
 
 SECTIONS = ("trajectories", "futures", "calibration", "ranking", "success", "sensitivity", "coverage")
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-headless-shell", "google-chrome"))), None)
+# The first test draws seven pictures and trains: seconds, but minutes where the machine is busy with other work.
+pytestmark = pytest.mark.timeout(600)
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
