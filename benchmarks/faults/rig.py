@@ -45,7 +45,9 @@ def small_checkpoint(folder: Path) -> Path:
         rewards = (states[:, 0] > 0).astype(np.float32)
         episodes.append(Episode(states, actions, mask, rewards, mask, np.arange(40) * SPEC.period_ns))
     config = LearningConfig(
-        TrainingConfig(updates=20, distillation=0, width=16, depth=1, chunk=4, batch=32, members=2),
+        TrainingConfig(
+            updates=20, sampler_distillation=5, distillation=0, width=16, depth=1, chunk=4, batch=32, members=2
+        ),
         DecisionConfig(candidates=4, futures=4, execute=2, device="cpu"),
     )
     agent, _ = train(Dataset.from_episodes(SPEC, episodes), config)

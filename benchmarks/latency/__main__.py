@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -87,13 +88,14 @@ def main(args: Latency) -> int:
         "ranking": measure_ranking,
         "episodes": measure_episodes,
     }
+    command = shlex.join(["python", "-m", "benchmarks.latency", *sys.argv[1:]])
     holds = False
     for part in args.part:
         figures[part], found = parts[part](agent, args)
         bars |= {bar.name: asdict(bar) for bar in found}
         kept = [Bar(bar["name"], bar["value"], bar["op"], bar["bar"]) for bar in bars.values()]
         seeds = range(args.first_seed, args.first_seed + args.episodes)
-        holds = write_results(args.result, figures, kept, list(seeds), command="make bench-latency")
+        holds = write_results(args.result, figures, kept, list(seeds), command)
         for bar in found:
             print(f"{'ok  ' if bar.holds else 'FAIL'} {bar.name}: {bar.value:.3f} {bar.op} {bar.bar:g}", flush=True)
     return 0 if holds else 1
@@ -121,6 +123,7 @@ def measure_time(agent: DvfAgent, args: Latency) -> tuple[dict[str, object], lis
         "neighbour": f"the simulation of {spec.task}, on a core of its own",
         "candidates": usual.candidates,
         "futures": usual.futures,
+        "ticks": args.ticks,
         "tick": tick,
         "tick right after another": percentiles(unpaced),
         f"exact sampler, {EXACT_STEPS} steps": plain,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,8 +19,9 @@ from rich.table import Table
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
 from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.checkpoint import load_checkpoint
-from dvf_ros.sim.robosuite_sim import RobosuiteSim
+from dvf_ros.learning.checkpoint import CheckpointError, load_checkpoint
+from dvf_ros.sim.robosuite_sim import TASKS, RobosuiteSim
+from dvf_ros.sim.topics import missing_topics
 
 RESAMPLES = 10_000
 PRIOR = "prior alone"
@@ -65,6 +66,7 @@ class Controller:
 
 def main(args: Evaluate) -> int:
     """Run the evaluation; status 1 if the first checkpoint is not clearly better than its prior."""
+    require_simulated(args.checkpoints)
     controllers = [Controller(str(path.with_suffix("")), path) for path in args.checkpoints]
     best = controllers[0]
     controllers += [
@@ -85,6 +87,22 @@ def main(args: Evaluate) -> int:
         if name == PRIOR:
             bars.append(Bar("gain over the prior, lower end of the paired 95 % interval", low, ">", 0.0))
     return 0 if write_results(args.result, figures, bars, list(seeds)) else 1
+
+
+def require_simulated(checkpoints: Sequence[Path]) -> None:
+    """Raise CheckpointError where there is none, or one that is damaged or of a robot that is not simulated."""
+    if not checkpoints:
+        raise CheckpointError("expected a checkpoint at least, found none: dvf evaluate CHECKPOINT.yaml")
+    for path in checkpoints:
+        spec = load_checkpoint(path).spec
+        found = "" if spec.task in TASKS else f"the task '{spec.task}'"
+        missing = missing_topics(spec)
+        found = found or (f"the topics {', '.join(missing)}" if missing else "")
+        if found:
+            raise CheckpointError(
+                f"'{path}' cannot be simulated: expected one of the tasks {', '.join(sorted(TASKS))} on the topics of "
+                f"the simulated arm, found {found}; see it on recorded data instead: dvf report {path} DATASET"
+            )
 
 
 def paired_interval(differences: np.ndarray) -> tuple[float, float]:

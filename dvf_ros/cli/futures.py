@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 import tyro
 
-from dvf_ros.core.parsing import nearest
+from dvf_ros.core.columns import columns_of
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_reader import BagError, BagReader, find_namespace, recorded_topics
 from dvf_ros.data.bag_search import find_bags
@@ -95,17 +95,6 @@ def read_run(bag: Path) -> tuple[RobotSpec, list[Episode], list[SampledFutures]]
                 episodes.extend(cutter.push(topics[topic], receive_ns, message))
         episodes.extend(cutter.finish())
     return spec, episodes, futures
-
-
-def columns_of(spec: RobotSpec, names: tuple[str, ...]) -> list[int]:
-    """Indices into the state of `names`; of the last vector field where none are given. Raises BagError."""
-    if not names:
-        piece = [piece for piece in spec.state_layout if piece.kind == "vector"][-1]
-        return list(range(piece.start, piece.stop))
-    for name in names:
-        if name not in spec.state_names:
-            raise BagError(f"the state has no '{name}'; {nearest(name, spec.state_names)}")
-    return [spec.state_names.index(name) for name in names]
 
 
 def draw(spec: RobotSpec, episode: Episode, futures: list[SampledFutures], columns: list[int], output: Path) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from dvf_ros.core.results import commit, write_results
+from dvf_ros.data.checks import remarks, require_usable
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.checkpoint import save_checkpoint
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
@@ -38,10 +39,13 @@ def main(args: Train) -> int:
     """Train, with a progress bar."""
     console = Console()
     dataset = Dataset.open(args.dataset)
+    require_usable(dataset)
     config = LearningConfig(args.training, args.decision)
     console.print(
         f"{dataset.episodes} episodes, {dataset.frames} frames, behaviors: {', '.join(dataset.behavior_names)}"
     )
+    for remark in remarks(dataset):
+        console.print(f"note: {remark}", markup=False, highlight=False)
     start = time.perf_counter()
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("training", total=config.training.updates + config.training.distillation)

@@ -41,6 +41,17 @@ def command_messages(command: Command) -> dict[str, SimpleNamespace]:
     }
 
 
+def missing_topics(spec: RobotSpec) -> list[str]:
+    """Topics of the spec that no simulation here has, whatever its task."""
+    states = [source.topic for source in spec.state]
+    actions = [source.topic for source in spec.action if source.topic not in command_messages(Command())]
+    return [topic for topic in states if topic not in ("joint_states", "eef_pose") and not _is_object(topic)] + actions
+
+
+def _is_object(topic: str) -> bool:
+    return topic.startswith("objects/") and topic.endswith("/pose")
+
+
 class SpecView:
     """Sees a simulation through a spec: observations as values or states, commands as actions and back."""
 

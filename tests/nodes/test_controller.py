@@ -50,7 +50,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 states, actions, mask, (states[:, 0] > 0.5).astype(np.float32), mask, np.arange(40) * spec.period_ns
             )
         )
-    config = LearningConfig(TrainingConfig(updates=30, distillation=0, width=32, depth=1, chunk=4, batch=64))
+    config = LearningConfig(
+        TrainingConfig(updates=30, sampler_distillation=5, distillation=0, width=32, depth=1, chunk=4, batch=64)
+    )
     agent, _ = train(Dataset.from_episodes(spec, episodes), config)
     path = tmp_path_factory.mktemp("agent") / "base.yaml"
     save_checkpoint(agent, path, "digest", "commit")

@@ -1,0 +1,80 @@
+"""What no learner and no report can use, said before anybody tries; and what they can, but should mention."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dvf_ros.data.dataset import Dataset, DatasetError
+
+MOVES = 1e-4
+"""A number whose recorded range is smaller never moves, but for its noise."""
+SMALLEST_QUATERNION = 1e-6
+
+
+def require_usable(dataset: Dataset) -> None:
+    """Raise DatasetError for arrays that are not the spec's, numbers that are not finite, rotations that are none."""
+    _require_shapes(dataset)
+    _require_finite(dataset)
+    for piece in dataset.spec.state_layout:
+        if piece.kind != "quaternion":
+            continue
+        norm = np.linalg.norm(dataset.states[:, piece.start : piece.stop], axis=1)
+        if (norm < SMALLEST_QUATERNION).any():
+            raise DatasetError(
+                f"'{piece.name}': expected quaternions xyzw, found one of length zero in "
+                f"{_place(dataset, int(np.argmin(norm)))}; convert anew without the frames whose rotation is not known"
+            )
+
+
+def remarks(dataset: Dataset) -> list[str]:
+    """What can be learned from all the same, but not as usual, a sentence each."""
+    found = []
+    if dataset.episodes == 1:
+        found.append("One episode only: nothing tells what the robot does from what it did this once.")
+    if not dataset.reward_mask.any():
+        found.append("No reward is known: nothing predicts one. Write one by hand where values are asked for.")
+    still = np.flatnonzero(~moving(dataset))
+    if len(still):
+        names = ", ".join(dataset.spec.state_names[i] for i in still)
+        found.append(f"These numbers never move: {names}. Nothing can be learned from or about them.")
+    return found
+
+
+def moving(dataset: Dataset) -> np.ndarray:
+    """(D,) bool: which numbers of the state ever move."""
+    return np.ptp(dataset.states, axis=0) > MOVES
+
+
+def _require_shapes(dataset: Dataset) -> None:
+    spec = dataset.spec
+    for what, array, size in (
+        ("states", dataset.states, spec.state_size),
+        ("actions", dataset.actions, spec.action_size),
+    ):
+        if array.shape[1:] != (size,):
+            raise DatasetError(
+                f"the dataset's spec and its arrays do not belong together: expected {what} of {size} numbers "
+                f"(spec.yaml), found {array.shape[1:]} ({what}.npy); convert anew with the spec as it is now"
+            )
+
+
+def _require_finite(dataset: Dataset) -> None:
+    spec = dataset.spec
+    for what, array, names, mask in (
+        ("state", dataset.states, spec.state_names, np.ones(dataset.frames, bool)),
+        ("action", dataset.actions, spec.action_names, dataset.action_mask),
+        ("reward", dataset.rewards[:, None], ("reward",), dataset.reward_mask),
+    ):
+        bad = ~np.isfinite(array) & mask[:, None]
+        if bad.any():
+            frame, number = (int(i) for i in np.argwhere(bad)[0])
+            raise DatasetError(
+                f"expected finite numbers, found {array[frame, number]} in the {what}'s '{names[number]}', "
+                f"{_place(dataset, frame)}, and the like in {bad.any(axis=1).sum()} frames in all; convert anew "
+                "without those bags, or mask what is not known"
+            )
+
+
+def _place(dataset: Dataset, frame: int) -> str:
+    episode = int(np.searchsorted(dataset.episode_start, frame, side="right")) - 1
+    return f"frame {frame - dataset.episode_start[episode]} of episode {episode} ('{dataset.source[episode]}')"

@@ -1,0 +1,95 @@
+"""Ranking: who would earn more from the start, by the model, and who did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.report.returns import Rewards, dataset_returns
+from dvf_ros.learning.report.values import value_states
+
+STARTS = 0.9  # share of the first frames that must have the window
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One behavior: its value and its return over the same window from the first frames of `episodes` episodes.
+
+    Both with half of their 95 % interval. `known` says whether the agent knows the behavior by name; if not, its
+    value is that of the recorded mixture from its own first states.
+    """
+
+    name: str
+    known: bool
+    episodes: int
+    predicted: float
+    predicted_half: float
+    measured: float
+    measured_half: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The behaviors, the best by return first; `agreement` is Kendall's τ of the two orders, NaN for one behavior."""
+
+    window: int
+    behaviors: tuple[Ranked, ...]
+    agreement: float
+
+    @property
+    def error(self) -> float:
+        """Mean distance of value and return, as a share of the mean return; NaN where nothing was earned."""
+        distance = np.mean([abs(item.predicted - item.measured) for item in self.behaviors])
+        earned = np.mean([abs(item.measured) for item in self.behaviors])
+        return float(distance / earned) if earned > 0 else float("nan")
+
+
+def measure_ranking(
+    agent: DvfAgent, dataset: Dataset, rewards: Rewards, most: int, rng: np.random.Generator
+) -> Ranking | None:
+    """Value at most `most` first frames of every behavior, and the return from all; None where no return is known."""
+    window = start_window(dataset.episode_length, dataset.terminated)
+    returns = dataset_returns(dataset, rewards, agent.training_config.discount, window)[dataset.episode_start]
+    ranked = []
+    for index, name in enumerate(dataset.behavior_names):
+        episodes = np.flatnonzero((dataset.behavior == index) & np.isfinite(returns))
+        if not len(episodes):
+            continue
+        known = name in agent.behavior_names
+        drawn = rng.choice(episodes, min(most, len(episodes)), replace=False)
+        starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
+        found = value_states(agent, starts, rng, window, agent.behavior_names.index(name) if known else None)
+        error = np.hypot(_half(found.within), 1.96 * found.within_error.mean())  # noise is shared by a batch
+        measured = returns[episodes]
+        ranked.append(
+            Ranked(
+                name, known, len(episodes), float(found.within.mean()), float(error),
+                float(measured.mean()), _half(measured),
+            )
+        )  # fmt: skip
+    if not ranked:
+        return None
+    ranked.sort(key=lambda item: -item.measured)
+    return Ranking(window, tuple(ranked), order_agreement(ranked))
+
+
+def order_agreement(ranked: list[Ranked]) -> float:
+    """Kendall's τ of predicted and measured: 1 for the same order, -1 for the opposite; NaN for a single behavior."""
+    if len(ranked) < 2:
+        return float("nan")
+    return float(kendalltau([item.predicted for item in ranked], [item.measured for item in ranked]).statistic)
+
+
+def start_window(length: np.ndarray, terminated: np.ndarray) -> int:
+    """The longest window of ticks, >= 1, that STARTS of all episodes have from their first frame on."""
+    lasting = np.sort(np.where(terminated, length.max(), length) - 1)
+    return max(int(lasting[int((1.0 - STARTS) * len(lasting))]), 1)
+
+
+def _half(numbers: np.ndarray) -> float:
+    """Half of the 95 % interval of a mean; 0 for one number, which says nothing about its spread."""
+    return float(1.96 * numbers.std(ddof=1) / np.sqrt(len(numbers))) if len(numbers) > 1 else 0.0

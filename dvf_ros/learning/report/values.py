@@ -1,0 +1,93 @@
+"""Values of many recorded states, whole and cut to a window that a recording can be compared with."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.occupancy import Occupancy
+from dvf_ros.learning.value import ValueEstimate, draw_randomness, estimate_value
+
+BATCH = 32  # states that share offsets and noise
+
+
+@dataclass(frozen=True)
+class Values:
+    """Discounted returns expected from n states; `within` counts only what comes in the next `window` ticks."""
+
+    value: np.ndarray  # (n,)
+    error: np.ndarray  # (n,) standard error of sampling
+    disagreement: np.ndarray  # (n,) standard deviation over the reward heads
+    within: np.ndarray  # (n,)
+    within_error: np.ndarray  # (n,) standard error of sampling
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """(n,) sampling error and disagreement together, one standard deviation."""
+        return np.hypot(self.error, self.disagreement)
+
+
+@torch.inference_mode()
+def value_states(
+    agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, behavior: int | None = None
+) -> Values:
+    """Values of states (n, D) by as many futures as the agent's decisions take.
+
+    `behavior` is the index of the recorded behavior that drives on from there; None leaves it to the agent's settings.
+    """
+    parts = [_value_batch(agent, states[i : i + BATCH], rng, window, behavior) for i in range(0, len(states), BATCH)]
+    return Values(*np.concatenate(parts, axis=1)) if parts else Values(*np.zeros((5, 0)))
+
+
+def occupancy_in_use(agent: DvfAgent) -> tuple[Occupancy, int]:
+    """The occupancy that decisions ask, and in how many steps."""
+    if agent.samples_in_one_step:
+        return agent.one_step_occupancy, 1
+    return agent.occupancy, agent.decision.occupancy_steps
+
+
+def within_window(
+    offsets: np.ndarray, rewards: np.ndarray, window: int, discount: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """What futures (n, M) with rewards at offsets (M,) earn in the next `window` ticks, (n,), and its standard error.
+
+    Offsets are geometric, so the mean of the rewards with the late ones set to 0 is (1 - γ) Σ γ^(k-1) r_k, k <= window:
+    the very sum that a recording of so many ticks has. Neighbours are antithetic pairs; their means are independent.
+    """
+    early = np.where(offsets <= window, rewards, 0.0)
+    pairs = early.reshape(len(rewards), -1, 2).mean(axis=-1)
+    gain = 1.0 / (1.0 - discount)
+    return early.mean(axis=-1) * gain, pairs.std(axis=-1, ddof=1) / math.sqrt(pairs.shape[-1]) * gain
+
+
+def _value_batch(
+    agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, behavior: int | None
+) -> np.ndarray:
+    encoded = agent.encoder.encode(torch.from_numpy(np.array(states, np.float32)).to(agent.device))
+    found = (
+        agent.evaluate(encoded.unsqueeze(0), rng)
+        if behavior is None
+        else _evaluate_behavior(agent, encoded, rng, behavior)
+    )
+    arrays = (found.value, found.standard_error, found.disagreement)
+    offsets, rewards = found.offsets.cpu().numpy(), found.rewards.cpu().numpy()
+    within = within_window(offsets, rewards, window, agent.training_config.discount)
+    return np.stack([*(array.cpu().numpy() for array in arrays), *within]).astype(np.float64)
+
+
+def _evaluate_behavior(agent: DvfAgent, encoded: Tensor, rng: np.random.Generator, behavior: int) -> ValueEstimate:
+    decision, discount = agent.decision, agent.training_config.discount
+    draws = draw_randomness(rng, decision.futures, agent.encoder.size, discount, agent.horizon).to(agent.device)
+    index = torch.tensor([behavior], device=agent.device)
+    occupancy, steps = occupancy_in_use(agent)
+
+    def sample(state: Tensor, offset: Tensor, noise: Tensor) -> Tensor:
+        return occupancy.sample(state, offset, index, noise, steps)
+
+    reward = agent.written or agent.reward
+    return estimate_value(sample, reward.predict, encoded.unsqueeze(1), draws, discount, agent.horizon)
