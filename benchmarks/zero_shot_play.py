@@ -42,7 +42,9 @@ from dvf_ros.learning.config import DecisionConfig, TrainingConfig
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 TRAINING = TrainingConfig(discount=0.985, chunk=10, behavior_drop=1.0, perturbation=0.05)
-DECISION = DecisionConfig(candidates=32, futures=32, occupancy_steps=1, execute=5, prior_temperature=0.7)
+DECISION = DecisionConfig(
+    candidates=32, futures=32, sampler="exact", occupancy_steps=1, execute=5, prior_temperature=0.7
+)
 
 DVF, PRIOR, GREEDY, REGRESSED = "dvf", "prior alone", "greedy", "regressed"
 CONTROLLERS = (DVF, PRIOR, GREEDY, REGRESSED)
