@@ -147,9 +147,12 @@ def generate_launch_description() -> LaunchDescription:
         parameters=[spec, {"output": LaunchConfiguration("output"), "extra_topics": RECORDED}, params_file],
         **NODE,
     )
+    # Play knows no success: there, goals are given in turn instead.
     episode_runner = Node(
         package="dvf_ros",
-        executable="episode_runner",
+        executable=PythonExpression(
+            ["'goal_sequence' if '", LaunchConfiguration("task"), "' == 'play' else 'episode_runner'"]
+        ),
         condition=runs_episodes,
         parameters=[
             spec,
