@@ -11,7 +11,7 @@ from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_watch import ControllerWatch
 from dvf_ros.nodes.episodes import EpisodeError, EpisodeServices, Script
 from dvf_ros.nodes.goal_watch import GoalWatch
-from dvf_ros.nodes.parameters import declare
+from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import StateTopics
@@ -27,20 +27,27 @@ class GoalSequence(Node):
 
     def __init__(self) -> None:
         super().__init__("goal_sequence")
-        self._spec = load_spec(declare_spec(self))
-        self._rounds = declare(self, "episodes", 1, "Rounds through all goals", low=1, high=100_000)
-        self._rewards = declare(self, "rewards", [""], "One reward a goal, as for controller/set_reward")
-        conditions = declare(self, "conditions", [""], "What makes each goal reached: an expression over the state")
-        self._steps = declare(self, "steps", 300, "Ticks after which a goal is given up", low=1, high=100_000)
-        self._hold = declare(self, "hold", 10, "Ticks in a row that a condition has to hold", low=1, high=1000)
-        self._seed = declare(self, "seed", 0, "Seed of the first round; the next ones count up", low=0, high=2**31 - 1)
-        self._record = declare(self, "record", False, "Have the recorder write one bag of the whole run")
-        self._stall = declare(self, "stall_timeout", 60.0, "s for one goal, then give up", low=1.0, high=3600.0)
-        self._start_timeout = declare(
-            self, "start_timeout", 60.0, "s for simulation, recorder and controller to be there", low=1.0, high=600.0
-        )
-        self._bar = declare(self, "success_bar", 0.8, "Share of goals below which the run fails", low=0.0, high=1.0)
-        self._result = declare(self, "result", "results/demo.json", "File for the figures; empty: none")
+        with told_together():
+            spec = declare_spec(self)
+            self._rounds = declare(self, "episodes", 1, "Rounds through all goals", low=1, high=100_000)
+            self._rewards = declare(self, "rewards", [""], "One reward a goal, as for controller/set_reward")
+            conditions = declare(self, "conditions", [""], "What makes each goal reached: an expression over the state")
+            self._steps = declare(self, "steps", 300, "Ticks after which a goal is given up", low=1, high=100_000)
+            self._hold = declare(self, "hold", 10, "Ticks in a row that a condition has to hold", low=1, high=1000)
+            self._seed = declare(self, "seed", 0, "Seed of the first round; then counting up", low=0, high=2**31 - 1)
+            self._record = declare(self, "record", False, "Have the recorder write one bag of the whole run")
+            self._stall = declare(self, "stall_timeout", 60.0, "s for one goal, then give up", low=1.0, high=3600.0)
+            self._start_timeout = declare(
+                self,
+                "start_timeout",
+                60.0,
+                "s for all other nodes to be there",
+                low=1.0,
+                high=600.0,
+            )
+            self._bar = declare(self, "success_bar", 0.8, "Share of goals below which the run fails", low=0.0, high=1.0)
+            self._result = declare(self, "result", "results/demo.json", "File for the figures; empty: none")
+        self._spec = load_spec(spec)
         if len(self._rewards) != len(conditions):
             raise ValueError(f"expected as many conditions as rewards ({len(self._rewards)}), found {len(conditions)}")
         self._conditions = [parse_expression(text, self._spec) for text in conditions]
