@@ -1,11 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup demo test reproduce bench-data bench-faults bench-latency bench-recorder lint lock peers clean
-=======
-.PHONY: help setup demo test reproduce bench-occupancy bench-faults bench-latency bench-recorder lint lock peers clean
->>>>>>> 1c8f708 (The occupancy starts from a linear forecast, play changes its mind, and a benchmark of futures against what happened)
+.PHONY: help setup demo test reproduce bench-occupancy bench-data bench-faults bench-latency bench-recorder lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
