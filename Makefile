@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce bench-occupancy bench-data bench-faults bench-latency bench-recorder lint lock peers clean
+.PHONY: help setup demo test reproduce bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-zero-shot lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
