@@ -70,7 +70,7 @@ def main(args: OccupancyBenchmark) -> int:
     """Train what is missing and measure; status 1 if a bar does not hold."""
     data = lift_dataset(args.folder / "dataset", args.episodes, args.processes)
     unseen = lift_dataset(args.folder / "held_out", HELD_OUT_EPISODES, args.processes, HELD_OUT_SEED)
-    settings = TrainingConfig(updates=args.updates, distillation=0)
+    settings = TrainingConfig(updates=args.updates, sampler_distillation=0, distillation=0)
     agent = _trained(data, settings, args.folder / "panda_lift.yaml")
     one_step = _trained(data, replace(settings, chunk=1), args.folder / "one_step.yaml")
     figures: dict[str, object] = {"states": STATES, "held_out_episodes": HELD_OUT_EPISODES}
