@@ -30,9 +30,9 @@ class Play:
     """Dataset folder to write."""
     spec: Path = Path("config/panda_play.yaml")
     """Robot spec (YAML)."""
-    calm: int = 320
+    calm: int = 560
     """Episodes of the calm style."""
-    brisk: int = 240
+    brisk: int = 440
     """Episodes of the brisk style, which carries more."""
     steps: int = 300
     """Control steps per episode."""

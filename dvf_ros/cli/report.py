@@ -117,7 +117,8 @@ def measure_sections(agent: DvfAgent, dataset: Dataset, args: Report) -> list[Se
     finally:
         agent.configure(decision)
     if valued:
-        made.append(sections.sensitivity(measure_sensitivity(agent, dataset, max(args.frames // 13, 4), 4, rng(5))))
+        scores = measure_sensitivity(agent, dataset, max(args.frames // 13, 4), 4, rng(5))
+        made.append(sections.sensitivity(scores, decision.scoring))
     else:
         keys = ("trajectories", "calibration", "ranking", "sensitivity")
         made += [sections.absent(key, NO_REWARD) for key in keys]

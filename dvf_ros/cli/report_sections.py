@@ -123,6 +123,8 @@ def ranking(found: Ranking | None) -> Section:
     notes = ["The value is asked for the behavior by name, from the first states of its own episodes."]
     if not all(item.known for item in found.behaviors):
         notes.append("* the agent does not know this behavior by name: its value is that of the recorded mixture.")
+    if found.left_out:
+        notes.append(f"{found.left_out} more behaviors, of fewer episodes, are left out.")
     if len(found.behaviors) == 1:
         notes.append("The dataset has a single behavior with known returns: there is nothing to rank.")
     rows = [
@@ -152,7 +154,7 @@ def success(found: Evaluation | None) -> Section:
     return _section("success", svg, numbers, notes=(note,))
 
 
-def sensitivity(found: Sensitivity | None) -> Section:
+def sensitivity(found: Sensitivity | None, scoring: str) -> Section:
     """Score against action and noise."""
     if found is None:
         return absent("sensitivity", "The value heads alone score (decision.scoring): no noise moves a score.")
@@ -163,9 +165,9 @@ def sensitivity(found: Sensitivity | None) -> Section:
         Number(f"{found.blind:.0%}", "of the states: more noise than action"),
     ]
     shared = (
-        f"Decided as the checkpoint says, with {found.futures} futures a candidate. All candidates of a decision share "
-        f"their noise: what lifts or lowers all of them alike (a further {np.median(found.shared):.3g}) does not harm "
-        "the choice and is left out. Where noise wins, raise --decision.futures."
+        f"Decided as the checkpoint says (scoring {scoring}), with {found.futures} futures a candidate. All candidates "
+        f"share their noise: what lifts or lowers all of them alike (a further {np.median(found.shared):.3g}) does not "
+        "harm the choice and is left out. Where noise wins, raise --decision.futures."
     )
     svg = pictures.draw_sensitivity("How much scores move with the action and with the noise", found)
     return _section("sensitivity", svg, numbers, notes=(shared,))

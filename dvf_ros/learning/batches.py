@@ -34,12 +34,12 @@ class Batches:
         """All known rewards (n,); none where nobody labelled anything."""
         return self._rewards[self._labelled]
 
-    def pairs(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Draw state (B, E), offset (B,) ticks, future (B, E+1) and behavior (B,).
+    def pairs(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Draw `count` pairs: state (B, E), offset (B,) ticks, future (B, E+1) and behavior (B,).
 
         The future's last number is the terminal bit: -1, or 1 past a true termination.
         """
-        pairs = self._pairs.draw(rng, self.config.batch)
+        pairs = self._pairs.draw(rng, count)
         # Arriving at the last state earns its reward; only what comes after is the end.
         ended = pairs.offset > pairs.future - pairs.index
         bit = self._on_device(np.where(ended, np.float32(1.0), np.float32(-1.0)))

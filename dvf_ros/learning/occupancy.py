@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dvf_ros.learning.config import TrainingConfig
 from dvf_ros.learning.flow import draw_times, flow_matching_loss, linear_velocity, sample_flow
+from dvf_ros.learning.forecast import LinearForecast
 from dvf_ros.learning.nets import OFFSET_FEATURES, TIME_FEATURES, BroadcastMLP, embed_offset, embed_time
 
 BEHAVIOR_FEATURES = 16
@@ -16,7 +17,8 @@ class Occupancy(nn.Module):
     """rho(s_{t+Δ} | s_t, Δ, φ) as a conditional flow (arXiv 2306.07290, with flow matching for its diffusion).
 
     A future is (E + 1): the state in model space and a terminal bit, -1 alive, +1 after a true termination. φ is the
-    index of a behavior; one more index, `dropped`, stands for not knowing it.
+    index of a behavior; one more index, `dropped`, stands for not knowing it. The flow is of what the linear forecast
+    leaves of the state.
     """
 
     def __init__(self, size: int, behaviors: int, config: TrainingConfig) -> None:
@@ -25,6 +27,7 @@ class Occupancy(nn.Module):
         self.dropped = behaviors
         self.drop = config.behavior_drop
         self.perturbation = config.perturbation
+        self.forecast = LinearForecast(size)
         self.behavior = nn.Embedding(behaviors + 1, BEHAVIOR_FEATURES)
         self.net = BroadcastMLP(
             moving=(size + 1, TIME_FEATURES),
@@ -39,17 +42,20 @@ class Occupancy(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Flow matching on Monte-Carlo pairs: state (B, E), offset (B,) ticks, future (B, E+1), behavior (B,) index.
 
-        The conditioning state is perturbed, because in control it comes from the dynamics model; the behavior is
-        dropped at random, so that one net holds every behavior and their mixture.
+        The conditioning state is perturbed, because in control it comes from the dynamics model; the forecast is not,
+        so that the future moves along with the state it starts from. The behavior is dropped at random, so that one
+        net holds every behavior and their mixture.
         """
         device = state.device
-        noise = torch.randn(future.shape, generator=generator, device=device)
-        time = draw_times(future.shape[:1], generator, device)
+        retention, scale = self.forecast(offset)
+        target = torch.cat([(future[:, :-1] - retention * state) / scale, future[:, -1:]], dim=1)
+        noise = torch.randn(target.shape, generator=generator, device=device)
+        time = draw_times(target.shape[:1], generator, device)
         blur = torch.randn(state.shape, generator=generator, device=device) * self.perturbation
         hide = torch.rand(behavior.shape, generator=generator, device=device) < self.drop
         behavior = torch.where(hide, self.dropped, behavior)
         context = self._context(state + blur, offset, behavior)
-        return flow_matching_loss(lambda x, t: self._velocity(x, t, context), future, noise, time)
+        return flow_matching_loss(lambda x, t: self._velocity(x, t, context), target, noise, time)
 
     def sample(self, state: Tensor, offset: Tensor, behavior: Tensor, noise: Tensor, steps: int) -> Tensor:
         """Futures (..., E+1) of states (..., E) at offsets (...) for behaviors (...) from noise (..., E+1).
@@ -58,7 +64,9 @@ class Occupancy(nn.Module):
         One step gives the mean future given Δ, more steps the distribution.
         """
         context = self._context(state, offset, behavior)
-        return sample_flow(lambda x, t: self._velocity(x, t, context), noise, steps)
+        left = sample_flow(lambda x, t: self._velocity(x, t, context), noise, steps)
+        retention, scale = self.forecast(offset)
+        return torch.cat([retention * state + scale * left[..., :-1], left[..., -1:]], dim=-1)
 
     def _context(self, state: Tensor, offset: Tensor, behavior: Tensor) -> Tensor:
         return self.net.context(state, embed_offset(offset.unsqueeze(-1)), self.behavior(behavior))

@@ -25,6 +25,8 @@ LOG_EVERY = 100
 COVERED = 0.5
 SMALLEST_RESIDUAL = 1e-3
 SUPPORT_BATCH = 4096
+FORECAST_PAIRS = 200_000
+FORECAST_STREAM = 13  # random numbers apart from the training's
 Metrics = dict[str, float]
 Progress = Callable[[int, Metrics], None]
 
@@ -82,6 +84,9 @@ class Training:
         online.to(self.device).reward.fit_range(batches.labels)
         residual = batches.states[batches.windows + settings.chunk] - batches.states[batches.windows]
         online.dynamics.residual_scale.copy_(residual.square().mean(dim=0).sqrt().clamp(min=SMALLEST_RESIDUAL))
+        rng = np.random.default_rng([settings.seed, FORECAST_STREAM])
+        state, offset, future, _ = batches.pairs(rng, FORECAST_PAIRS)
+        online.occupancy.forecast.fit(state, offset, future[:, :-1])
         self.agent = copy.deepcopy(online)
         self._online = online.requires_grad_(True)
         self._weights: list[Tensor] = list(online.parameters())
@@ -98,7 +103,7 @@ class Training:
         online, batches, half = self._online, self.batches, self.config.batch // 2
         state, chunk, after = batches.chunks(rng, self.config.members, half)
         losses = {
-            "occupancy": online.occupancy.loss(*batches.pairs(rng), self._generator),
+            "occupancy": online.occupancy.loss(*batches.pairs(rng, self.config.batch), self._generator),
             "dynamics": online.dynamics.loss(state, online.normalise_action(chunk), after),
             "prior": self._prior_loss(rng),
         }

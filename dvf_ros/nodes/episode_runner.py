@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from rclpy.task import Future
 
 from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.msg import ControllerStatus
-from dvf_ros.nodes.episodes import EpisodeError, EpisodeResult, EpisodeServices, OutcomeCounter, Script
+from dvf_ros.nodes.controller_watch import ControllerWatch
+from dvf_ros.nodes.episodes import EpisodeResult, EpisodeServices, OutcomeCounter, Script
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
-
-STATUS_TIMEOUT = 2.0
-"""s to wait for the status that counts the last tick; the controller reports five times a second."""
-
-ACTIVE = (ControllerStatus.RUNNING, ControllerStatus.STOPPED)
-STATES = {
-    ControllerStatus.INACTIVE: "inactive",
-    ControllerStatus.RUNNING: "running",
-    ControllerStatus.STOPPED: "stopped",
-    ControllerStatus.PAUSED: "paused",
-}
 
 
 class EpisodeRunner(Node):
@@ -58,37 +44,30 @@ class EpisodeRunner(Node):
             )
             self._result = declare(self, "result", "results/demo.json", "File for the figures; empty: none")
         self._spec = load_spec(spec)
-        self._status: ControllerStatus | None = None
-        self._reported = threading.Condition()
         self._recording = False
         self.done = Future()
         self._script = Script(self, self.done, self._run)
         self._episodes = EpisodeServices(self, self._script, recording=self._record)
         self._counter = OutcomeCounter(self, self._spec.period_ns)
-        self.create_subscription(ControllerStatus, "controller/status", self._on_status, QoSProfile(depth=1))
+        self._controller = ControllerWatch(self)
         self._script.start()
 
     def close(self) -> None:
         """End the script; the recorder closes the bag when it is told to end itself."""
         self._script.close()
 
-    def _on_status(self, status: ControllerStatus) -> None:
-        with self._reported:
-            self._status = status
-            self._reported.notify_all()
-
     def _run(self) -> int:
         self._episodes.wait(self._start_timeout)
-        self._wait_for_controller()
+        self._controller.wait_until_active(self._script, self._start_timeout)
         path = self._episodes.start_recording(self._behavior, "") if self._record else ""
         self._episodes.pause(False)  # whoever used the simulation before may have left it paused
         results = [self._run_episode(number) for number in range(1, self._count + 1)]
-        self._wait_for_last_status()
+        status = self._controller.newest()
         successes = sum(result.succeeded for result in results)
         if path:
             messages = self._episodes.end_recording(f"{successes} of {self._count} succeeded")
             self.get_logger().info(f"recorded {messages} messages in '{path}'")
-        return self._sum_up(successes)
+        return self._sum_up(successes, status)
 
     def _run_episode(self, number: int) -> EpisodeResult:
         seed = self._seed + number - 1
@@ -102,11 +81,9 @@ class EpisodeRunner(Node):
         )
         return result
 
-    def _sum_up(self, successes: int) -> int:
+    def _sum_up(self, successes: int, status: ControllerStatus) -> int:
         rate = successes / self._count
         low, high = wilson_interval(successes, self._count)
-        status = self._status
-        assert status is not None
         self.get_logger().info(
             f"{successes} of {self._count} episodes succeeded: {rate:.0%} (95 % interval {low:.0%} to {high:.0%}); "
             f"tick latency p50 {status.latency_p50_ms:.1f} ms, p99 {status.latency_p99_ms:.1f} ms; "
@@ -135,26 +112,6 @@ class EpisodeRunner(Node):
                     f"the bar does not hold: {bar.name} {bar.value:.3g}, wanted {bar.op} {bar.bar:g}"
                 )
         return 0 if all(bar.holds for bar in bars) else 1
-
-    def _wait_for_controller(self) -> None:
-        """Wait until the controller is active; raises EpisodeError saying what it does instead."""
-        until = time.monotonic() + self._start_timeout
-        while self._status is None or self._status.state not in ACTIVE:
-            if time.monotonic() >= until:
-                found = "no message on it"
-                if self._status is not None:
-                    state = STATES.get(self._status.state, "unknown")
-                    found = f"state '{state}' ({self._status.reason or 'no reason given'})"
-                raise EpisodeError(
-                    f"expected an active controller on 'controller/status' within {self._start_timeout:g} s, "
-                    f"found {found}; its log says why it was not configured or activated"
-                )
-            self._script.wait(threading.Event(), 0.05)
-
-    def _wait_for_last_status(self) -> None:
-        """Wait for a status younger than the last step; an old one would leave ticks out of the figures."""
-        with self._reported:
-            self._reported.wait(STATUS_TIMEOUT)
 
 
 def main() -> int:

@@ -101,21 +101,21 @@ class EpisodeServices:
 
     def reset(self, seed: int) -> None:
         """Start the simulation's episode of this seed."""
-        self._call(self._reset, Reset.Request(seed=seed))
+        self.call(self._reset, Reset.Request(seed=seed))
 
     def pause(self, paused: bool) -> None:
         """Hold the simulation, which then publishes nothing, or let it go on."""
-        self._call(self._pause, SetBool.Request(data=paused))
+        self.call(self._pause, SetBool.Request(data=paused))
 
     def start_recording(self, behavior: str, name: str) -> str:
         """Open a bag; returns its path."""
         assert self._start is not None
-        return str(self._call(self._start, StartEpisode.Request(behavior=behavior, name=name)).path)
+        return str(self.call(self._start, StartEpisode.Request(behavior=behavior, name=name)).path)
 
     def end_recording(self, outcome: str) -> int:
         """Close the bag; returns how many messages it holds."""
         assert self._end is not None
-        return int(self._call(self._end, EndEpisode.Request(outcome=outcome)).messages)
+        return int(self.call(self._end, EndEpisode.Request(outcome=outcome)).messages)
 
     def abandon_recording(self) -> None:
         """Ask for the open bag to be deleted, without waiting for the answer."""
@@ -125,7 +125,8 @@ class EpisodeServices:
     def _clients(self) -> list[Client]:
         return [client for client in (self._reset, self._pause, self._start, self._end) if client is not None]
 
-    def _call(self, client: Client, request: Any) -> Any:
+    def call(self, client: Client, request: Any) -> Any:
+        """The response of any service that says `success` and `message`; raises EpisodeError where it refuses."""
         answered = threading.Event()
         future = client.call_async(request)
         future.add_done_callback(lambda _: answered.set())

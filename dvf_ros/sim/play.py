@@ -1,7 +1,7 @@
 """Scripted play with one cube: reach, push, lift, carry and release at random places, for no reward at all.
 
 What is recorded covers the table rather than a task: every act draws its own place, height and pause, and neither
-its choice nor its course depends on any goal. Nobody labels the result.
+its choice nor its course depends on any goal, and it may be dropped halfway for another one. Nobody labels the result.
 """
 
 from __future__ import annotations
@@ -24,19 +24,25 @@ LOWEST, HIGHEST = 0.84, 1.10
 
 @dataclass(frozen=True)
 class Style:
-    """How somebody plays: `acts`, how often each is drawn; `speed`, m/s, range of an act's; `pause`, steps, longest."""
+    """How somebody plays: `acts`, how often each is drawn with an empty hand; `speed`, m/s, range of an act's; `pause`,
+    steps, longest; `whim`, the chance in every step to drop the act for another one.
+    """
 
     acts: dict[str, float]
     speed: tuple[float, float]
     pause: int
+    whim: float
 
 
 STYLES = {
-    "calm": Style({"reach": 0.2, "push": 0.15, "lift": 0.25, "carry": 0.4}, (0.15, 0.3), 20),
-    "brisk": Style({"reach": 0.2, "push": 0.1, "lift": 0.15, "carry": 0.55}, (0.18, 0.35), 15),
+    "calm": Style({"reach": 0.25, "push": 0.15, "lift": 0.2, "carry": 0.4}, (0.15, 0.35), 12, 0.01),
+    "brisk": Style({"reach": 0.25, "push": 0.1, "lift": 0.15, "carry": 0.5}, (0.2, 0.45), 8, 0.02),
 }
 
-NOISE = np.array([0.03, 0.03, 0.03, 0.02, 0.02, 0.1])
+HELD = {"take": 0.65, "release": 0.35}
+"""How often each act is drawn when the hand holds the cube."""
+
+NOISE = np.array([0.05, 0.05, 0.05, 0.02, 0.02, 0.1])
 """m/s and rad/s, standard deviation of the noise on linear and angular velocity."""
 
 OFFSET = 0.006
@@ -84,13 +90,25 @@ class PlayBehavior:
         return 3.0 * np.array([-2.0 * (y * z - x * w), 2.0 * (x * z + y * w), 0.0])
 
     def _play(self) -> Iterator[Motion]:
-        acts = {"reach": self._reach, "push": self._push, "lift": self._lift, "carry": self._carry}
+        acts = {
+            "reach": self._reach,
+            "push": self._push,
+            "lift": self._lift,
+            "carry": self._carry,
+            "take": self._take,
+            "release": self._release,
+        }
         while True:
             self._speed = self._rng.uniform(*self.style.speed)
-            name = self._rng.choice(list(self.style.acts), p=list(self.style.acts.values()))
+            shares = HELD if self._holds else self.style.acts
+            name = self._rng.choice(list(shares), p=list(shares.values()))
             # A cube that was pushed or rolled off the drawn places is left alone.
             away = ((self._cube[:2] < LOWER - 0.06) | (self._cube[:2] > UPPER + 0.06)).any()
-            yield from self._reach() if away or self._cube[2] < CUBE_ON_TABLE - 0.01 else acts[str(name)]()
+            act = self._reach() if away or self._cube[2] < CUBE_ON_TABLE - 0.01 else acts[str(name)]()
+            for motion in act:
+                yield motion
+                if self._rng.random() < self.style.whim:
+                    break
 
     def _reach(self) -> Iterator[Motion]:
         """Move the hand to a place in the air, open or closed, and stay for a moment."""
@@ -126,16 +144,20 @@ class PlayBehavior:
             yield from self._release()
 
     def _carry(self) -> Iterator[Motion]:
-        """Grasp the cube, take it to a place at some height, hold it, and let go above or on the table."""
+        """Grasp the cube, take it to a place at some height, and let go above or on the table."""
         yield from self._grasp()
         if self._holds:
-            place, height = self._place(), self._height()
-            start = self._cube[:2]
-            if self._rng.random() < 0.5:
-                yield from self._move(lambda: np.append(start, height), True)
-            yield from self._move(lambda: np.append(place, height), True)
-            yield from self._stay(True)
+            yield from self._take()
             yield from self._release()
+
+    def _take(self) -> Iterator[Motion]:
+        """With the cube in the hand: to a place at some height, over the start or straight there, and stay."""
+        place, height = self._place(), self._height()
+        start = self._cube[:2]
+        if self._rng.random() < 0.5:
+            yield from self._move(lambda: np.append(start, height), True)
+        yield from self._move(lambda: np.append(place, height), True)
+        yield from self._stay(True)
 
     def _grasp(self) -> Iterator[Motion]:
         """Above the cube, square to a face, down, close; the hand opens again where it caught nothing."""

@@ -39,6 +39,8 @@ class Trained:
         encoder.fit(dataset.states)
         batches = Batches(dataset, encoder, CONFIG, torch.device("cpu"))
         model = Occupancy(encoder.size, len(dataset.behavior_names), CONFIG)
+        state, offset, future, _ = batches.pairs(np.random.default_rng(0), 100_000)
+        model.forecast.fit(state, offset, future[:, :-1])
         average = torch.optim.swa_utils.AveragedModel(
             model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(CONFIG.ema)
         )
@@ -48,7 +50,7 @@ class Trained:
             optimizer.param_groups[0]["lr"] = (
                 CONFIG.learning_rate * 0.5 * (1 + math.cos(math.pi * update / CONFIG.updates))
             )
-            loss, _ = model.loss(*batches.pairs(np.random.default_rng(update)), generator)
+            loss, _ = model.loss(*batches.pairs(np.random.default_rng(update), CONFIG.batch), generator)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -30,7 +30,7 @@ def distilled() -> tuple[Training, dict[str, torch.Tensor]]:
 
 def queries(training: Training) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     """State, offset, behavior and noise that no update has seen."""
-    state, offset, future, behavior = training.batches.pairs(np.random.default_rng(99))
+    state, offset, future, behavior = training.batches.pairs(np.random.default_rng(99), CONFIG.training.batch)
     return state, offset, behavior, torch.randn(future.shape, generator=torch.Generator().manual_seed(99))
 
 

@@ -88,8 +88,8 @@ def test_a_reward_belongs_to_the_state_that_was_reached() -> None:
 
 def test_the_terminal_bit_is_set_past_the_last_state_and_not_on_it() -> None:
     chain = Chain()
-    drawn = batches(chain.dataset(200, seed=0), TrainingConfig(chunk=1, batch=4000, discount=0.9))
-    state, offset, future, _ = drawn.pairs(np.random.default_rng(0))
+    drawn = batches(chain.dataset(200, seed=0), TrainingConfig(chunk=1, discount=0.9))
+    state, offset, future, _ = drawn.pairs(np.random.default_rng(0), 4000)
     goal = drawn.states[int(np.argmax((chain.dataset(200, seed=0).states == chain.embedding[-1]).all(axis=1)))]
     at_goal = (future[:, :-1] == goal).all(dim=1)
     ended = future[:, -1] == 1

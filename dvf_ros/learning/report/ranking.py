@@ -13,6 +13,7 @@ from dvf_ros.learning.report.returns import Rewards, dataset_returns
 from dvf_ros.learning.report.values import value_states
 
 STARTS = 0.9  # share of the first frames that must have the window
+MOST = 24  # behaviors; more than these nobody looks at
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,15 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The behaviors, the best by return first; `agreement` is Kendall's τ of the two orders, NaN for one behavior."""
+    """The behaviors, the best by return first; `agreement` is Kendall's τ of the two orders, NaN for one behavior.
+
+    `left_out` is how many more there are, of fewer episodes each.
+    """
 
     window: int
     behaviors: tuple[Ranked, ...]
     agreement: float
+    left_out: int = 0
 
     @property
     def error(self) -> float:
@@ -55,10 +60,10 @@ def measure_ranking(
     window = start_window(dataset.episode_length, dataset.terminated)
     returns = dataset_returns(dataset, rewards, agent.training_config.discount, window)[dataset.episode_start]
     ranked = []
-    for index, name in enumerate(dataset.behavior_names):
-        episodes = np.flatnonzero((dataset.behavior == index) & np.isfinite(returns))
-        if not len(episodes):
-            continue
+    usable = np.isfinite(returns)
+    for index in most_recorded(dataset.behavior[usable], MOST):
+        name = dataset.behavior_names[index]
+        episodes = np.flatnonzero((dataset.behavior == index) & usable)
         known = name in agent.behavior_names
         drawn = rng.choice(episodes, min(most, len(episodes)), replace=False)
         starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
@@ -74,7 +79,14 @@ def measure_ranking(
     if not ranked:
         return None
     ranked.sort(key=lambda item: -item.measured)
-    return Ranking(window, tuple(ranked), order_agreement(ranked))
+    left_out = len(np.unique(dataset.behavior[usable])) - len(ranked)
+    return Ranking(window, tuple(ranked), order_agreement(ranked), left_out)
+
+
+def most_recorded(behavior: np.ndarray, most: int) -> np.ndarray:
+    """The at most `most` indices (n,), rising, that stand most often in behavior (E,)."""
+    indices, counts = np.unique(behavior, return_counts=True)
+    return np.sort(indices[np.argsort(-counts, kind="stable")[:most]])
 
 
 def order_agreement(ranked: list[Ranked]) -> float:

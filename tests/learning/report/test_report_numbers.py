@@ -14,7 +14,7 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.report.calibration import calibrate, draw_frames, fit_line, rank_correlation
 from dvf_ros.learning.report.coverage import offset_reach
 from dvf_ros.learning.report.fan import _quantiles, shares_inside
-from dvf_ros.learning.report.ranking import Ranked, order_agreement, start_window
+from dvf_ros.learning.report.ranking import Ranked, most_recorded, order_agreement, start_window
 from dvf_ros.learning.report.returns import Rewards, dataset_returns, returns_to_the_end, window_returns
 from dvf_ros.learning.report.sensitivity import decompose
 from dvf_ros.learning.report.success import EvaluationError, read_evaluation
@@ -145,6 +145,11 @@ def test_behaviors_in_the_same_order_agree() -> None:
     assert order_agreement([ranked(3, 10), ranked(2, 20), ranked(1, 30)]) == pytest.approx(-1.0)
     assert np.isnan(order_agreement([ranked(3, 10)]))
     assert start_window(np.array([5, 50, 100]), np.array([True, False, False])) == 49
+
+
+def test_the_behaviors_of_most_episodes_are_ranked() -> None:
+    np.testing.assert_array_equal(most_recorded(np.array([5, 5, 1, 3, 3, 3]), 2), [3, 5])
+    np.testing.assert_array_equal(most_recorded(np.array([5, 5, 1, 3, 3, 3]), 9), [1, 3, 5])
 
 
 def test_episodes_are_told_apart_by_what_is_known() -> None:

@@ -1,0 +1,43 @@
+"""A goal counts when its condition holds for long enough, by the ticks of the state topics and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.nodes.goal_watch import GoalWatch
+from tests.learning.small import SPEC
+
+IN = parse_expression("position.x > 0", SPEC)
+PERIOD = SPEC.period_ns
+
+
+def feed(watch: GoalWatch, places: list[float], first: int) -> None:
+    for number, x in enumerate(places):
+        watch.observe("pose", (first + number) * PERIOD, np.array([x, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]))
+
+
+def test_a_goal_is_reached_after_so_many_ticks_in_a_row_and_no_sooner() -> None:
+    watch = GoalWatch(SPEC)
+    watch.begin(IN, hold=3, limit=100)
+    feed(watch, [-1.0, 1.0, 1.0, -1.0, 1.0, 1.0], 1)
+    assert not watch.finished.is_set() and watch.steps == 6
+    feed(watch, [1.0, -1.0], 7)
+    assert watch.finished.is_set() and watch.reached and watch.steps == 7
+
+
+def test_a_goal_is_given_up_and_the_next_one_starts_from_nothing() -> None:
+    watch = GoalWatch(SPEC)
+    watch.begin(IN, hold=3, limit=5)
+    feed(watch, [-1.0, -1.0, -1.0, 1.0, 1.0, 1.0], 1)
+    assert watch.finished.is_set() and not watch.reached and watch.steps == 5
+    watch.begin(IN, hold=3, limit=5)
+    assert not watch.finished.is_set()
+    feed(watch, [1.0, 1.0, 1.0], 7)
+    assert watch.reached and watch.steps == 3
+
+
+def test_nothing_is_judged_before_a_goal_is_set() -> None:
+    watch = GoalWatch(SPEC)
+    feed(watch, [1.0] * 20, 1)
+    assert watch.steps == 0 and not watch.finished.is_set()
