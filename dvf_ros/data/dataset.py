@@ -159,7 +159,7 @@ class Dataset:
         try:
             spec = RobotSpec.load(folder / "spec.yaml")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-            rows = pq.read_table(folder / "episodes.parquet", schema=SCHEMA)
+            rows = _read_rows(folder / "episodes.parquet")
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"
@@ -259,6 +259,12 @@ class DatasetWriter:
             parts[name].unlink()
         (self.folder / "spec.yaml").write_text(self._spec.text, encoding="utf-8")
         pq.write_table(table, self.folder / "episodes.parquet")
+
+
+def _read_rows(path: Path) -> pa.Table:
+    rows = pq.ParquetFile(path).read()
+    # A table of other columns has to be fitted; pyarrow takes a second to import what it needs for that.
+    return rows if rows.schema.equals(SCHEMA) else pq.read_table(path, schema=SCHEMA)
 
 
 def about_episode(episode: Episode) -> dict:
