@@ -39,7 +39,6 @@ ARRAYS = {
     "stamps": np.int64,
 }
 
-
 SCHEMA = pa.schema(
     [
         ("length", pa.int64()),
@@ -159,7 +158,9 @@ class Dataset:
         try:
             spec = RobotSpec.load(folder / "spec.yaml")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-            rows = _read_rows(folder / "episodes.parquet")
+            table = folder / "episodes.parquet"
+            rows = pq.ParquetFile(table).read()  # read_table takes a second to import what this does not need
+            rows = rows if rows.schema.equals(SCHEMA) else pq.read_table(table, schema=SCHEMA)
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"
@@ -259,12 +260,6 @@ class DatasetWriter:
             parts[name].unlink()
         (self.folder / "spec.yaml").write_text(self._spec.text, encoding="utf-8")
         pq.write_table(table, self.folder / "episodes.parquet")
-
-
-def _read_rows(path: Path) -> pa.Table:
-    rows = pq.ParquetFile(path).read()
-    # A table of other columns has to be fitted; pyarrow takes a second to import what it needs for that.
-    return rows if rows.schema.equals(SCHEMA) else pq.read_table(path, schema=SCHEMA)
 
 
 def about_episode(episode: Episode) -> dict:
