@@ -19,7 +19,6 @@ from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.core.alignment import TickGrid
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
-from dvf_ros.core.parsing import ConfigError
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
@@ -28,6 +27,7 @@ from dvf_ros.nodes.deciding import Deciding
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.inference import InferenceWorker
 from dvf_ros.nodes.live_parameters import follow_changes
+from dvf_ros.nodes.memory import settled_memory
 from dvf_ros.nodes.reward_requests import RewardRequests
 from dvf_ros.nodes.robot_spec import load_spec
 from dvf_ros.nodes.runtime import run
@@ -88,11 +88,7 @@ class Controller(LifecycleNode):
 
         wanted = self.parameters
         spec = self._spec = load_spec(wanted.spec)
-        if wanted.tick_on == "timer" and (joined := [item.key for item in spec.state if item.resample == "linear"]):
-            raise ConfigError(
-                f"'{joined[0]}' has resample: linear, which needs the value after the tick, and a timer does not wait"
-                " for it; set tick_on to state, or write resample: hold"
-            )
+        wanted.check(spec)
         agent = load_checkpoint(wanted.checkpoint, spec)
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
@@ -120,6 +116,7 @@ class Controller(LifecycleNode):
             made.callback(self.destroy_timer, self.create_timer(0.2, self._publish_status, clock=self._steady))
             self._ticker = self.create_timer(1 / spec.rate, self._on_timer, autostart=False)
             made.callback(self.destroy_timer, self._ticker)
+            made.enter_context(settled_memory())
             self._made = made.pop_all()
         self._brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
         self._brain.paused = self._paused
