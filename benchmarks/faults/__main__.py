@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -22,10 +23,11 @@ from benchmarks.faults.matrix import run_matrix
 from benchmarks.faults.processes import Ending, run_deaths, run_signals
 from benchmarks.faults.rig import small_checkpoint
 from benchmarks.faults.soak import run_soak
-from dvf_ros.core.results import Bar, write_results
+from dvf_ros.core.results import Bar, commit, write_results
 
 Part = Literal["matrix", "deaths", "signals", "lifecycle", "hostile", "soak"]
 MEMORY_MB = 20.0
+SCHEDULING = {os.SCHED_OTHER: "normal", os.SCHED_FIFO: "real-time", os.SCHED_RR: "real-time"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def main(args: Faults) -> int:
         for part in args.part:
             print(f"== {part}", flush=True)
             measured, found = parts[part]()
-            figures[part] = measured
+            # The file's own commit is that of the newest part.
+            figures[part] = measured | {"commit": commit(), "scheduling": SCHEDULING[os.sched_getscheduler(0)]}
             bars |= {bar.name: asdict(bar) for bar in found}
             kept = [Bar(b["name"], _number(b["value"]), b["op"], b["bar"]) for b in bars.values()]
             # After each part: an hour of measuring should not be lost to the part after it.
