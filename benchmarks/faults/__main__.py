@@ -27,7 +27,6 @@ from dvf_ros.core.results import Bar, commit, write_results
 
 Part = Literal["matrix", "deaths", "signals", "lifecycle", "hostile", "soak"]
 MEMORY_MB = 20.0
-SCHEDULING = {os.SCHED_OTHER: "normal", os.SCHED_FIFO: "real-time", os.SCHED_RR: "real-time"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def main(args: Faults) -> int:
             print(f"== {part}", flush=True)
             measured, found = parts[part]()
             # The file's own commit is that of the newest part.
-            figures[part] = measured | {"commit": commit(), "scheduling": SCHEDULING[os.sched_getscheduler(0)]}
+            figures[part] = measured | {"commit": commit(), "scheduling": _scheduling()}
             bars |= {bar.name: asdict(bar) for bar in found}
             kept = [Bar(b["name"], _number(b["value"]), b["op"], b["bar"]) for b in bars.values()]
             # After each part: an hour of measuring should not be lost to the part after it.
@@ -150,6 +149,11 @@ def soak(folder: Path, seconds: float) -> tuple[dict[str, object], list[Bar]]:
         Bar("soak: MB gained", figures["memory_growth_mb"], "<", MEMORY_MB),
     ]
     return dict(figures), bars
+
+
+def _scheduling() -> str:
+    """How the processes of the benchmark stand against others of the machine."""
+    return f"nice {os.nice(0)}" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time"
 
 
 def _endings(endings: Sequence[Ending]) -> dict[str, object]:

@@ -169,6 +169,10 @@ class Brain:
         self._moving_since = None
         return Command(stamp, self._safety.stop(at_once), reason)
 
+    def withdraw(self) -> None:
+        """The last command was not sent."""
+        self._safety.withdraw()
+
     def unheard(self) -> None:
         """Nobody listened to the last command."""
         self._safety.unheard()

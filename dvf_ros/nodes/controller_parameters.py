@@ -34,6 +34,7 @@ class ControllerParameters:
     tick_on: str
     lockstep: bool
     deadline: float
+    release: float
     max_reuse: int
     candidates: int
     futures: int
@@ -79,6 +80,15 @@ class ControllerParameters:
                 "Share of a period after which a decision is too late and not used",
                 low=0.05,
                 high=1.0,
+            ),
+            release=declare(
+                node,
+                "release",
+                0.4,
+                "Share of a period after its tick at which a command goes out, so that they come evenly; one that is "
+                "ready later, and a stop, at once. 0: none waits",
+                low=0.0,
+                high=0.9,
             ),
             max_reuse=declare(
                 node,
