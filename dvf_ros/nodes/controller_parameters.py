@@ -84,7 +84,7 @@ class ControllerParameters:
             release=declare(
                 node,
                 "release",
-                0.4,
+                0.5,
                 "Share of a period after its tick at which a command goes out, so that they come evenly; one that is "
                 "ready later, and a stop, at once. 0: none waits",
                 low=0.0,
