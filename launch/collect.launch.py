@@ -4,9 +4,8 @@ from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
-from dvf_ros.nodes.launching import NODE, common_arguments, end_with
+from dvf_ros.nodes.launching import NODE, common_arguments, end_with, value_of
 
 ARGUMENTS = [
     *common_arguments("collect.yaml"),
@@ -25,20 +24,27 @@ ARGUMENTS = [
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
-    text = {name: ParameterValue(LaunchConfiguration(name), value_type=str) for name in ("spec", "output", "result")}
-    number = {name: ParameterValue(LaunchConfiguration(name), value_type=int) for name in ("episodes", "steps", "seed")}
-    clock = {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
-    common = {"package": "dvf_ros", "namespace": LaunchConfiguration("namespace"), **NODE}
+    clock = value_of(bool, "use_sim_time")
+    common = {"namespace": LaunchConfiguration("namespace"), **NODE}
     params_file = LaunchConfiguration("params_file")
     # The bridge is the clock: it must not wait for one.
-    bridge_parameters = {"spec": text["spec"], "mode": "lockstep", "use_sim_time": False}
+    bridge_parameters = {**value_of(str, "spec"), "mode": "lockstep", "use_sim_time": False}
     sim_bridge = Node(executable="sim_bridge", parameters=[bridge_parameters, params_file], **common)
     recorder = Node(
         executable="recorder",
-        parameters=[{"spec": text["spec"], "output": text["output"]}, clock, params_file],
+        parameters=[value_of(str, "spec", "output"), clock, params_file],
         # Two lines for each of hundreds of episodes would bury the collector's.
         **common | {"ros_arguments": ["--log-level", "warn"]},
     )
-    behaviors = {"behaviors": ParameterValue(LaunchConfiguration("behaviors"), value_type=list[str])}
-    collector = Node(executable="collector", parameters=[text, number, behaviors, clock, params_file], **common)
+    collector = Node(
+        executable="collector",
+        parameters=[
+            value_of(str, "spec", "output", "result"),
+            value_of(int, "episodes", "steps", "seed"),
+            value_of(list[str], "behaviors"),
+            clock,
+            params_file,
+        ],
+        **common,
+    )
     return LaunchDescription([*ARGUMENTS, sim_bridge, recorder, collector, end_with(collector, "the collection")])

@@ -10,7 +10,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from dvf_ros.control.gate import input_topic
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.nodes.launching import NODE, SHARE, common_arguments, end_with
+from dvf_ros.nodes.launching import NODE, SHARE, common_arguments, end_with, model_arguments, value_of
 
 GATE = LaunchConfiguration("gate")
 SIM = LaunchConfiguration("sim")
@@ -23,14 +23,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "autostart", default_value="true", description="Configure and activate the controller at once"
     ),
-    DeclareLaunchArgument(
-        "checkpoint",
-        default_value=PathJoinSubstitution(
-            [SHARE, "resource", [LaunchConfiguration("robot"), "_", LaunchConfiguration("task"), ".yaml"]]
-        ),
-        description="Trained agent: the .yaml, with its .safetensors beside it",
-    ),
-    DeclareLaunchArgument("device", default_value="auto", description="auto, cpu or cuda"),
+    *model_arguments(),
     DeclareLaunchArgument(
         "policy",
         default_value="",
@@ -89,25 +82,20 @@ def generate_launch_description() -> LaunchDescription:
     # A simulation is the clock for everybody else, and its topics all report at once: tick when they have.
     simulated = PythonExpression(["'", SIM, "'.lower() == 'true'"])
     use_sim_time = PythonExpression([simulated, " or '", LaunchConfiguration("use_sim_time"), "'.lower() == 'true'"])
-    spec = {"spec": LaunchConfiguration("spec"), "use_sim_time": ParameterValue(use_sim_time, value_type=bool)}
+    spec = {**value_of(str, "spec"), "use_sim_time": ParameterValue(use_sim_time, value_type=bool)}
     runs_episodes = IfCondition(PythonExpression([simulated, " and int('", EPISODES, "') > 0"]))
 
     # Which topics are remapped is known only once the spec is read.
     def controller(context: LaunchContext) -> list[LifecycleNode]:
         node = LifecycleNode(
-            package="dvf_ros",
             executable="controller",
             name="controller",
             namespace="",
             autostart=LaunchConfiguration("autostart"),
             parameters=[
                 spec,
-                {
-                    "checkpoint": LaunchConfiguration("checkpoint"),
-                    "device": LaunchConfiguration("device"),
-                    "policy": ParameterValue(LaunchConfiguration("policy"), value_type=str),
-                    "tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"]),
-                },
+                value_of(str, "checkpoint", "device", "policy"),
+                {"tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"])},
                 params_file,
             ],
             remappings=gated_topics(context),
@@ -116,7 +104,6 @@ def generate_launch_description() -> LaunchDescription:
         return [node]
 
     command_gate = Node(
-        package="dvf_ros",
         executable="command_gate",
         condition=IfCondition(GATE),
         parameters=[
@@ -127,41 +114,29 @@ def generate_launch_description() -> LaunchDescription:
         **NODE,
     )
     sim_bridge = Node(
-        package="dvf_ros",
         executable="sim_bridge",
         condition=IfCondition(SIM),
         parameters=[
-            {
-                "spec": LaunchConfiguration("spec"),
-                "mode": "realtime",
-                "speed": ParameterValue(LaunchConfiguration("speed"), value_type=float),
-            },
+            {**value_of(str, "spec"), **value_of(float, "speed"), "mode": "realtime"},
             params_file,
         ],
         **NODE,
     )
     recorder = Node(
-        package="dvf_ros",
         executable="recorder",
         condition=IfCondition(RECORD),
-        parameters=[spec, {"output": LaunchConfiguration("output"), "extra_topics": RECORDED}, params_file],
+        parameters=[spec, {**value_of(str, "output"), "extra_topics": RECORDED}, params_file],
         **NODE,
     )
     # Play knows no success: there, goals are given in turn instead.
     episode_runner = Node(
-        package="dvf_ros",
         executable=PythonExpression(
             ["'goal_sequence' if '", LaunchConfiguration("task"), "' == 'play' else 'episode_runner'"]
         ),
         condition=runs_episodes,
         parameters=[
             spec,
-            {
-                "episodes": ParameterValue(EPISODES, value_type=int),
-                "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
-                "record": ParameterValue(RECORD, value_type=bool),
-                "result": LaunchConfiguration("result"),
-            },
+            {**value_of(int, "episodes", "seed"), **value_of(bool, "record"), **value_of(str, "result")},
             params_file,
         ],
         **NODE,

@@ -6,7 +6,7 @@ from launch.substitutions import LaunchConfiguration, PythonExpression
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
-from dvf_ros.nodes.launching import NODE, common_arguments
+from dvf_ros.nodes.launching import NODE, common_arguments, value_of
 
 AUTOSTART = LaunchConfiguration("autostart")
 
@@ -27,18 +27,14 @@ ARGUMENTS = [
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
     sim_bridge = Node(
-        package="dvf_ros",
         executable="sim_bridge",
         namespace=LaunchConfiguration("namespace"),
         parameters=[
-            {
-                "spec": ParameterValue(LaunchConfiguration("spec"), value_type=str),
-                "mode": LaunchConfiguration("mode"),
-                "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
-                "paused": ParameterValue(PythonExpression(["'", AUTOSTART, "'.lower() != 'true'"]), value_type=bool),
-                "speed": ParameterValue(LaunchConfiguration("speed"), value_type=float),
-                "seed": ParameterValue(LaunchConfiguration("seed"), value_type=int),
-            },
+            value_of(str, "spec", "mode"),
+            value_of(bool, "use_sim_time"),
+            value_of(float, "speed"),
+            value_of(int, "seed"),
+            {"paused": ParameterValue(PythonExpression(["'", AUTOSTART, "'.lower() != 'true'"]), value_type=bool)},
             LaunchConfiguration("params_file"),
         ],
         **NODE,

@@ -2,22 +2,14 @@
 
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushROSNamespace
-from launch_ros.parameter_descriptions import ParameterValue
 
-from dvf_ros.nodes.launching import NODE, SHARE, common_arguments
+from dvf_ros.nodes.launching import NODE, common_arguments, model_arguments, value_of
 
 ARGUMENTS = [
     *common_arguments("value_monitor.yaml"),
-    DeclareLaunchArgument(
-        "checkpoint",
-        default_value=PathJoinSubstitution(
-            [SHARE, "resource", [LaunchConfiguration("robot"), "_", LaunchConfiguration("task"), ".yaml"]]
-        ),
-        description="Trained agent: the .yaml, with its .safetensors beside it",
-    ),
-    DeclareLaunchArgument("device", default_value="auto", description="auto, cpu or cuda"),
+    *model_arguments(),
     DeclareLaunchArgument(
         "reward", default_value="", description="Reward as an expression over the spec's state; empty: the learned one"
     ),
@@ -27,16 +19,10 @@ ARGUMENTS = [
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
     monitor = Node(
-        package="dvf_ros",
         executable="value_monitor",
         parameters=[
-            {
-                "spec": LaunchConfiguration("spec"),
-                "checkpoint": LaunchConfiguration("checkpoint"),
-                "device": LaunchConfiguration("device"),
-                "reward": ParameterValue(LaunchConfiguration("reward"), value_type=str),
-                "use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool),
-            },
+            value_of(str, "spec", "checkpoint", "device", "reward"),
+            value_of(bool, "use_sim_time"),
             LaunchConfiguration("params_file"),
         ],
         **NODE,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +23,7 @@ from benchmarks.faults.matrix import run_matrix
 from benchmarks.faults.processes import Ending, run_deaths, run_signals
 from benchmarks.faults.rig import small_checkpoint
 from benchmarks.faults.soak import run_soak
-from dvf_ros.core.results import Bar, write_results
+from dvf_ros.core.results import Bar, commit, write_results
 
 Part = Literal["matrix", "deaths", "signals", "lifecycle", "hostile", "soak"]
 MEMORY_MB = 20.0
@@ -58,7 +59,8 @@ def main(args: Faults) -> int:
         for part in args.part:
             print(f"== {part}", flush=True)
             measured, found = parts[part]()
-            figures[part] = measured
+            # The file's own commit is that of the newest part.
+            figures[part] = measured | {"commit": commit(), "scheduling": _scheduling()}
             bars |= {bar.name: asdict(bar) for bar in found}
             kept = [Bar(b["name"], _number(b["value"]), b["op"], b["bar"]) for b in bars.values()]
             # After each part: an hour of measuring should not be lost to the part after it.
@@ -147,6 +149,11 @@ def soak(folder: Path, seconds: float) -> tuple[dict[str, object], list[Bar]]:
         Bar("soak: MB gained", figures["memory_growth_mb"], "<", MEMORY_MB),
     ]
     return dict(figures), bars
+
+
+def _scheduling() -> str:
+    """How the processes of the benchmark stand against others of the machine."""
+    return f"nice {os.nice(0)}" if os.sched_getscheduler(0) == os.SCHED_OTHER else "real-time"
 
 
 def _endings(endings: Sequence[Ending]) -> dict[str, object]:

@@ -84,9 +84,10 @@ def run_parameters(examples: int) -> int:
     ControllerParameters.declare(probe)
     names = [name for name in probe._parameters if name in ControllerParameters.__dataclass_fields__]
     probe.destroy_node()
+    misspelt = {f"{name}s" for name in names} - set(names)
 
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(st.dictionaries(st.sampled_from(names), VALUES, min_size=1, max_size=4))
+    @given(st.dictionaries(st.sampled_from([*names, *misspelt]), VALUES, min_size=1, max_size=4))
     def every_set_is_usable_or_refused(values: dict[str, Any]) -> None:
         nonlocal refused
         try:
@@ -102,6 +103,7 @@ def run_parameters(examples: int) -> int:
             return
         finally:
             node.destroy_node()
+        assert misspelt.isdisjoint(values)
         assert 0.05 <= found.deadline <= 1 and 0 <= found.seed < 2**31 and found.tick_on in ("timer", "state")
 
     every_set_is_usable_or_refused()

@@ -114,6 +114,7 @@ def _trial(robot: Robot, kind: str) -> Trial:
     resumed = sum(item.at > stopped for item in during) if lasting else 0
     if lasting:
         push(robot)
+        time.sleep(2 * PERIOD)  # what was measured before the push is over: no hand is as quick as that
     since = time.monotonic()
     _end(robot, kind)
     wait_for(lambda: robot.moved_since(since), f"motion after: {kind}", timeout=20.0)

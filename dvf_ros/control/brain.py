@@ -45,10 +45,12 @@ class Counters:
     """What happened since the brain was made; `misses_in_a_row` is the most there ever were.
 
     `cut_short` are decisions among fewer candidates than there were, since time did not suffice for all.
+    `unsupported` counts decisions for which neither the state nor any candidate resembled the data.
     """
 
     ticks: int = 0
     decisions: int = 0
+    unsupported: int = 0
     deadline_misses: int = 0
     misses_in_a_row: int = 0
     cut_short: int = 0
@@ -131,6 +133,7 @@ class Brain:
         """Start executing a decision that came in time."""
         self.counters.decisions += 1
         self.counters.cut_short += decision.unscored > 0
+        self.counters.unsupported += not np.any(decision.supported)
         self._misses = 0
         if np.shape(decision.chunk)[1:] != self._chunk_shape or not len(decision.chunk):
             expected = f"(actions, {self._chunk_shape[0]})"
@@ -165,6 +168,10 @@ class Brain:
         self._chunk = None
         self._moving_since = None
         return Command(stamp, self._safety.stop(at_once), reason)
+
+    def withdraw(self) -> None:
+        """The last command was not sent."""
+        self._safety.withdraw()
 
     def unheard(self) -> None:
         """Nobody listened to the last command."""

@@ -58,7 +58,12 @@ class SafetyFilter:
         """The last command tells nothing any more: the next one starts from rest, a target from where the robot is."""
         self._previous = np.where(self.limits.hold, np.nan, self.limits.rest)
         self._step = np.zeros(len(self._previous))
+        self._before = self._previous
         self._stopped, self._standing = True, FIRST_TARGETS
+
+    def withdraw(self) -> None:
+        """The last command was not sent: the one before counts. For what stops afterwards, which needs no more."""
+        self._previous = self._before
 
     def unheard(self) -> None:
         """Nobody listened to the last command: the next targets are the first again."""
@@ -84,6 +89,7 @@ class SafetyFilter:
         clamped = self.limits.changed(action, safe)
         self._step = np.nan_to_num(safe - self._previous)
         still = np.where(self.limits.hold, self._step == 0, safe == self.limits.rest)
+        self._before = self._previous
         self._previous, self._stopped, self._standing = safe, False, max(0, self._standing - 1)
         return Filtered(safe, clamped, moves=not still.all())
 

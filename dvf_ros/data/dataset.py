@@ -39,7 +39,6 @@ ARRAYS = {
     "stamps": np.int64,
 }
 
-
 SCHEMA = pa.schema(
     [
         ("length", pa.int64()),
@@ -159,7 +158,9 @@ class Dataset:
         try:
             spec = RobotSpec.load(folder / "spec.yaml")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-            rows = pq.read_table(folder / "episodes.parquet", schema=SCHEMA)
+            table = folder / "episodes.parquet"
+            rows = pq.ParquetFile(table).read()  # read_table takes a second to import what this does not need
+            rows = rows if rows.schema.equals(SCHEMA) else pq.read_table(table, schema=SCHEMA)
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"

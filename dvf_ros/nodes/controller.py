@@ -19,7 +19,6 @@ from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.core.alignment import TickGrid
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
-from dvf_ros.core.parsing import ConfigError
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
@@ -28,10 +27,12 @@ from dvf_ros.nodes.deciding import Deciding
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.inference import InferenceWorker
 from dvf_ros.nodes.live_parameters import follow_changes
+from dvf_ros.nodes.memory import settled_memory
 from dvf_ros.nodes.reward_requests import RewardRequests
 from dvf_ros.nodes.robot_spec import load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
+from dvf_ros.nodes.steady_release import SteadyRelease
 from dvf_ros.nodes.transitions import logged
 
 if TYPE_CHECKING:
@@ -88,11 +89,7 @@ class Controller(LifecycleNode):
 
         wanted = self.parameters
         spec = self._spec = load_spec(wanted.spec)
-        if wanted.tick_on == "timer" and (joined := [item.key for item in spec.state if item.resample == "linear"]):
-            raise ConfigError(
-                f"'{joined[0]}' has resample: linear, which needs the value after the tick, and a timer does not wait"
-                " for it; set tick_on to state, or write resample: hold"
-            )
+        wanted.check(spec)
         agent = load_checkpoint(wanted.checkpoint, spec)
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
@@ -117,16 +114,16 @@ class Controller(LifecycleNode):
             kept = not wanted.lockstep
             self._deadlines = Deadlines(self, spec, wanted.deadline, gap, kept, self._give_up, self._on_silence)
             made.callback(self._deadlines.destroy)
+            self._release = SteadyRelease(self, wanted.release / spec.rate if kept else 0.0, self._lock, self._send)
+            made.callback(self._release.destroy)
             made.callback(self.destroy_timer, self.create_timer(0.2, self._publish_status, clock=self._steady))
             self._ticker = self.create_timer(1 / spec.rate, self._on_timer, autostart=False)
             made.callback(self.destroy_timer, self._ticker)
+            made.enter_context(settled_memory())
             self._made = made.pop_all()
         self._brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
         self._brain.paused = self._paused
-        self.get_logger().info(
-            f"{spec.robot} {spec.task}: {agent.decision.candidates} candidates x {agent.decision.futures} futures "
-            f"on {agent.device}, ticks at {spec.rate:g} Hz on {wanted.tick_on}"
-        )
+        self.get_logger().info(f"{spec.robot} {spec.task}, {spec.rate:g} Hz on {wanted.tick_on}, {agent.device}")
 
     def _activate(self) -> None:
         assert self._brain is not None
@@ -140,11 +137,9 @@ class Controller(LifecycleNode):
     def _deactivate(self) -> None:
         with self._lock:
             self._active = False
-            self._drop_pending()
             self._deadlines.stopped(at_rest=True)
             self._ticker.cancel()
-            assert self._brain is not None
-            self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "deactivated", at_once=True))
+            self._stop("deactivated", at_once=True)
         self._publish_status()
 
     def _cleanup(self) -> None:
@@ -188,9 +183,10 @@ class Controller(LifecycleNode):
         assert self._brain is not None
         self._deadlines.ticked()
         self._give_up()
+        self._release.ticked()
         answer = self._brain.tick(stamp, self._now())
         if isinstance(answer, Command):
-            self._publish(answer)
+            self._release.offer(answer)
             return
         self._pending = answer
         self._worker.submit(answer)
@@ -206,9 +202,9 @@ class Controller(LifecycleNode):
                 return  # too late: this tick was answered without it
             self._drop_pending()
             if isinstance(outcome, Exception):
-                self._publish(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
+                self._release.offer(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
                 return
-            self._publish(self._brain.accept(outcome, request))
+            self._release.offer(self._brain.accept(outcome, request))
         if self._report.wanted:  # the command is out; what explains it may take its time
             outcome = self._deciding.explain(request, outcome)
         self._report.publish_decision(request, outcome)
@@ -218,7 +214,7 @@ class Controller(LifecycleNode):
             request = self._pending
             self._drop_pending()
             if request is not None and self._brain is not None:
-                self._publish(self._brain.late(request))
+                self._release.offer(self._brain.late(request))
 
     def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Pause in whatever state the node is: neither activation nor a new configuration resumes."""
@@ -226,11 +222,9 @@ class Controller(LifecycleNode):
             self._paused = request.data
             if self._brain is not None:
                 self._brain.paused = request.data
-            if self._brain is not None and self._active and request.data:
-                self._drop_pending()
-                self._publish(self._brain.stop(self.get_clock().now().nanoseconds, "paused"))
-        if self._brain is not None:
-            self._publish_status()
+                if self._active and request.data:
+                    self._stop("paused")
+                self._publish_status()
         response.success, response.message = True, "paused until data: false resumes" if request.data else "resumed"
         return response
 
@@ -264,13 +258,19 @@ class Controller(LifecycleNode):
         with self._lock:
             if not self._active:
                 return
-            self._drop_pending()
             self._grid.restart()
-            stamp = self.get_clock().now().nanoseconds
-            self._publish(self._brain.stop(stamp, self._brain.silence(time.monotonic_ns())))
+            self._stop(self._brain.silence(time.monotonic_ns()))
             self._deadlines.stopped(self._brain.at_rest)
 
-    def _publish(self, command: Command) -> None:
+    def _stop(self, reason: str, at_once: bool = False) -> None:
+        """Stop between two ticks."""
+        assert self._brain is not None
+        self._drop_pending()
+        if self._release.drop():
+            self._brain.withdraw()
+        self._release.offer(self._brain.stop(self.get_clock().now().nanoseconds, reason, at_once))
+
+    def _send(self, command: Command) -> None:
         if command.stop_reason:
             self.get_logger().warning(f"stop: {command.stop_reason}", throttle_duration_sec=1.0)
         self._last_command = command

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rclpy.node import Node
 
+from dvf_ros.core.parsing import ConfigError
+from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec
 
@@ -32,6 +34,7 @@ class ControllerParameters:
     tick_on: str
     lockstep: bool
     deadline: float
+    release: float
     max_reuse: int
     candidates: int
     futures: int
@@ -77,6 +80,15 @@ class ControllerParameters:
                 "Share of a period after which a decision is too late and not used",
                 low=0.05,
                 high=1.0,
+            ),
+            release=declare(
+                node,
+                "release",
+                0.5,
+                "Share of a period after its tick at which a command goes out, so that they come evenly; one that is "
+                "ready later, and a stop, at once. 0: none waits",
+                low=0.0,
+                high=0.9,
             ),
             max_reuse=declare(
                 node,
@@ -127,6 +139,14 @@ class ControllerParameters:
                 options=("", "report", "stop", "actor"),
             ),
         )
+
+    def check(self, spec: RobotSpec) -> None:
+        """Raise ConfigError where the spec and these parameters do not go together."""
+        if self.tick_on == "timer" and (joined := [item.key for item in spec.state if item.resample == "linear"]):
+            raise ConfigError(
+                f"'{joined[0]}' has resample: linear, which needs the value after the tick, and a timer does not wait"
+                " for it; set tick_on to state, or write resample: hold"
+            )
 
     def changed(self, changes: Mapping[str, Any]) -> ControllerParameters:
         """The same with those of `changes` that may change while the node runs."""

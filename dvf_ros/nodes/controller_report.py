@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,10 +18,10 @@ from dvf_ros.control.brain import Brain, Command, Counters, Request
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
+from dvf_ros.nodes.latencies import Latencies
 from dvf_ros.nodes.markers import DecisionMarkers
 from dvf_ros.nodes.stop_log import StopLog
 
-LATENCIES = 10_000
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -36,7 +35,7 @@ class ControllerReport:
         self._node = node
         self._spec = spec
         self._checkpoint = checkpoint
-        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._latencies = Latencies()
         self._status = node.create_publisher(ControllerStatus, "~/status", LATCHED)
         self._scores = node.create_publisher(ActionScores, "~/scores", 1)
         self._futures = node.create_publisher(FutureStates, "~/futures", 1)
@@ -51,7 +50,7 @@ class ControllerReport:
 
     def decided(self, seconds: float) -> None:
         """Note how long a decision took from its tick on, whether it came in time or not."""
-        self._latencies.append(seconds)
+        self._latencies.note(seconds)
 
     def commanded(self, command: Command) -> None:
         """Note why the last command stopped the robot, if it did."""
@@ -60,7 +59,7 @@ class ControllerReport:
 
     def publish_status(self, state: int, counters: Counters, now: Time) -> None:
         """Publish `~/status` (latched)."""
-        p50, _, p99, worst = self._latency_ms()
+        p50, _, p99, worst = self._latencies.percentiles_ms()
         self._status.publish(
             ControllerStatus(
                 header=self._header(now.nanoseconds),
@@ -134,7 +133,7 @@ class ControllerReport:
             status.summary(DiagnosticStatus.WARN, f"stopped: {self.stop_reason}")
         else:
             status.summary(DiagnosticStatus.OK, "running")
-        for name, value in zip(("p50", "p95", "p99", "max"), self._latency_ms(), strict=True):
+        for name, value in zip(("p50", "p95", "p99", "max"), self._latencies.percentiles_ms(), strict=True):
             status.add(f"tick latency {name} (ms)", f"{value:.2f}")
         status.add("reward", self.reward)
         status.add("input age (s)", f"{brain.input_age:.3f}")
@@ -143,13 +142,6 @@ class ControllerReport:
         for name, count in vars(brain.counters).items():
             status.add(name.replace("_", " "), str(count))
         return status
-
-    def _latency_ms(self) -> tuple[float, float, float, float]:
-        """Median, 95th and 99th percentile and maximum of the latest ticks that decided; zeros before the first."""
-        if not self._latencies:
-            return 0.0, 0.0, 0.0, 0.0
-        p50, p95, p99, worst = np.percentile(list(self._latencies), (50, 95, 99, 100)) * 1e3
-        return float(p50), float(p95), float(p99), float(worst)
 
     def _header(self, stamp: int) -> Header:
         return Header(stamp=Time(nanoseconds=stamp).to_msg(), frame_id=self._spec.frame)

@@ -8,11 +8,13 @@ from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("dvf_ros")
 
 NODE = {
+    "package": "dvf_ros",
     "output": "screen",
     "emulate_tty": True,
     "ros_arguments": ["--log-level", LaunchConfiguration("log_level")],
@@ -43,6 +45,25 @@ def common_arguments(params_file: str) -> list[DeclareLaunchArgument]:
             description="Robot spec (YAML)",
         ),
     ]
+
+
+def model_arguments() -> list[DeclareLaunchArgument]:
+    """The arguments of launch files with a node that runs a trained agent."""
+    return [
+        DeclareLaunchArgument(
+            "checkpoint",
+            default_value=PathJoinSubstitution(
+                [SHARE, "resource", [LaunchConfiguration("robot"), "_", LaunchConfiguration("task"), ".yaml"]]
+            ),
+            description="Trained agent: the .yaml, with its .safetensors beside it",
+        ),
+        DeclareLaunchArgument("device", default_value="auto", description="auto, cpu or cuda"),
+    ]
+
+
+def value_of(kind: type, *names: str) -> dict[str, ParameterValue]:
+    """Parameters that launch arguments of the same names set; `kind`, since a text such as 1 would become a number."""
+    return {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name in names}
 
 
 class StepFailed(RuntimeError):

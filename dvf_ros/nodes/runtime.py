@@ -16,6 +16,8 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
+from dvf_ros.nodes.memory import settled_memory
+
 ENDING = {signal.SIGINT, signal.SIGTERM}
 BAD_START = (ValueError, OSError, InvalidParameterTypeException, InvalidParameterValueException)
 
@@ -53,8 +55,9 @@ def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = Sin
         # Being woken is not enough for spin_once to return; a task, even an empty one, is.
         done.add_done_callback(lambda _: spinner.create_task(lambda: None))
         try:
-            while not done.done():
-                spinner.spin_once()
+            with settled_memory():
+                while not done.done():
+                    spinner.spin_once()
         finally:  # also after an error in a callback: the robot still gets its stop
             if isinstance(node, Closable):
                 node.close()

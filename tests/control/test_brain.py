@@ -172,5 +172,17 @@ def test_a_decision_that_its_agent_refuses_stops_the_robot() -> None:
     observe(brain, 0)
     request = brain.tick(0)
     assert isinstance(request, Request)
-    answer = brain.accept(replace(decision(np.zeros((4, 2))), refusal="far from the data"), request)
+    astray = replace(decision(np.zeros((4, 2))), supported=np.zeros(1, bool))
+    answer = brain.accept(replace(astray, refusal="far from the data"), request)
     assert answer.stop_reason == "far from the data" and brain.counters.stops == 1
+
+
+def test_a_decision_far_from_the_data_is_counted_and_executed_where_it_is_only_to_be_reported() -> None:
+    brain = make_brain(execute=1)
+    stamp = started(brain)
+    assert brain.counters.unsupported == 0
+    observe(brain, stamp + PERIOD)
+    request = brain.tick(stamp + PERIOD)
+    assert isinstance(request, Request)
+    assert forward(brain.accept(replace(decision(CHUNK), supported=np.zeros(1, bool)), request)) != 0
+    assert brain.counters.unsupported == 1

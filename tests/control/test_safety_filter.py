@@ -54,6 +54,16 @@ def test_the_first_targets_after_a_start_and_after_a_stop_are_where_the_robot_is
     assert (safety.apply(asked, pushed).action[:2] == pushed).all()
 
 
+def test_a_stop_after_a_command_that_was_not_sent_holds_the_one_before() -> None:
+    safety, asked = SafetyFilter(SPEC), np.array([0.9, 0.9, 0.3, 0.3])
+    for _ in range(FIRST_TARGETS + 2):
+        sent = safety.apply(asked, MEASURED).action
+    assert (safety.apply(asked, MEASURED).action[:2] > sent[:2]).all()
+    safety.withdraw()
+    stopped = safety.stop()
+    assert (stopped[:2] == sent[:2]).all() and (stopped[2:] <= sent[2:]).all()
+
+
 @given(goals=st.lists(wanted, min_size=1, max_size=60), start=st.tuples(*[st.floats(-1, 1)] * 2))
 def test_targets_keep_position_velocity_and_acceleration(goals: list[tuple[float, ...]], start: tuple) -> None:
     safety, state = SafetyFilter(SPEC), np.array(start)

@@ -68,13 +68,13 @@ def ros(tmp_path: Path) -> Iterator[tuple[Processes, Observer]]:
 class Base:
     """Publishes a base's odometry and IMU at 50 Hz, and can say something else."""
 
-    def __init__(self, observer: Observer, frame: str = "") -> None:
+    def __init__(self, observer: Observer, frame: str = "", namespace: str = "") -> None:
         self.frame = frame
         self.imu_runs = self.odom_runs = True
         self.x = 0.0
         self._node = observer.node
-        self._odom = observer.node.create_publisher(Odometry, "odom", 10)
-        self._imu = observer.node.create_publisher(Imu, "imu", 10)
+        self._odom = observer.node.create_publisher(Odometry, f"{namespace}odom", 10)
+        self._imu = observer.node.create_publisher(Imu, f"{namespace}imu", 10)
         self._timer = observer.node.create_timer(0.02, self._publish)
 
     def _publish(self) -> None:
@@ -249,14 +249,19 @@ def test_a_checkpoint_of_another_robot_is_refused_with_both_digests(
     assert processes.end(process) == 0
 
 
-def test_two_robots_under_two_namespaces(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+def test_two_controllers_of_one_robot_take_turns(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
     processes, observer = ros
+    Base(observer)
+    commands = observer.collect(Twist, "cmd_vel")
     parameters = {"spec": CONFIG / "base_goto.yaml", "checkpoint": checkpoint}
-    for robot in ("a", "b"):
-        processes.start("controller", parameters, name=robot, namespace=f"/{robot}")
-    for robot in ("a", "b"):
-        assert change_state(observer, Transition.TRANSITION_CONFIGURE, f"{robot}/controller")
-        assert change_state(observer, Transition.TRANSITION_ACTIVATE, f"{robot}/controller")
-    commands = {robot: observer.collect(Twist, f"{robot}/cmd_vel") for robot in ("a", "b")}
-    for robot in ("a", "b"):  # no state: each says so by standing still
-        wait_for(lambda robot=robot: stands(commands[robot]), f"a stop on {robot}/cmd_vel")
+    for name in ("careful", "bold"):
+        processes.start("controller", parameters, name=name, remappings={"__node": name})
+    for name in ("careful", "bold"):
+        assert change_state(observer, Transition.TRANSITION_CONFIGURE, name)
+    driver = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
+    for name in ("careful", "bold", "careful"):
+        assert not commands or stands(commands), "what was handed over stands, and who waits is silent"
+        assert change_state(observer, driver[0], name)
+        wait_for(lambda: moves(commands), f"motion by {name}")
+        assert change_state(observer, driver[1], name)
+        wait_for(lambda: stands(commands), f"the stop of {name}")

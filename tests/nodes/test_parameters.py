@@ -16,7 +16,16 @@ from tests.nodes.harness import ros_domain
 
 pytestmark = pytest.mark.ros
 
-NODES = ("controller", "command_gate", "recorder", "sim_bridge", "collector", "episode_runner", "value_monitor")
+NODES = (
+    "controller",
+    "command_gate",
+    "recorder",
+    "sim_bridge",
+    "collector",
+    "episode_runner",
+    "goal_sequence",
+    "value_monitor",
+)
 
 
 @pytest.fixture
