@@ -166,7 +166,7 @@ class Dataset:
                 f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"
             ) from error
         lengths = {name: len(array) for name, array in arrays.items()}
-        total = int(rows["length"].to_numpy().sum())
+        total = sum(rows["length"].to_pylist())
         if set(lengths.values()) != {total}:
             raise DatasetError(f"'{folder}': expected {total} frames (episodes.parquet), found {lengths}")
         return cls(spec=spec, **arrays, **_columns(rows))
@@ -249,7 +249,7 @@ class DatasetWriter:
         if not len(table):
             self.abandon()
             raise DatasetError(f"'{self.folder}': no episode could be used, so there is no dataset")
-        total = int(table["length"].to_numpy().sum())
+        total = sum(table["length"].to_pylist())
         for name, dtype in ARRAYS.items():
             shape = (total, *self._shapes[name])
             header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
@@ -281,7 +281,7 @@ def _row(episode: Episode) -> dict:
 
 
 def _columns(rows: pa.Table) -> dict:
-    lengths = rows["length"].to_numpy().astype(np.int64)
+    lengths = np.array(rows["length"].to_pylist(), np.int64)  # to_numpy would import pandas
     behavior = rows["behavior"].combine_chunks().dictionary_encode()
     order = np.argsort(np.array(behavior.dictionary.to_pylist()), kind="stable")
     rank = np.empty(len(order), np.int64)
@@ -289,10 +289,10 @@ def _columns(rows: pa.Table) -> dict:
     return {
         "episode_start": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         "episode_length": lengths,
-        "terminated": rows["terminated"].to_numpy().astype(bool),
-        "truncated": rows["truncated"].to_numpy().astype(bool),
-        "success": rows["success"].cast(pa.float32()).to_numpy().astype(np.float32),  # null becomes NaN
-        "behavior": rank[behavior.indices.to_numpy()],
+        "terminated": np.array(rows["terminated"].to_pylist(), bool),
+        "truncated": np.array(rows["truncated"].to_pylist(), bool),
+        "success": np.array(rows["success"].to_pylist(), np.float32),  # None becomes NaN
+        "behavior": rank[np.array(behavior.indices.to_pylist(), np.int64)],
         "behavior_names": tuple(sorted(behavior.dictionary.to_pylist())),
         "source": tuple(rows["source"].to_pylist()),
         "source_digest": tuple(rows["source_digest"].to_pylist()),
