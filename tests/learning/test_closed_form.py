@@ -20,7 +20,7 @@ from tests.learning.systems import Chain, LinearGaussian
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 STEPS = 16
-CONFIG = TrainingConfig(discount=0.9, chunk=1, width=128, updates=4000, distillation=0, perturbation=0.02, ema=0.998)
+CONFIG = TrainingConfig(discount=0.9, chunk=1, width=128, updates=5000, distillation=0, perturbation=0.02, ema=0.998)
 
 
 @dataclass

@@ -65,7 +65,8 @@ def test_a_sure_reward_is_worth_the_sum_of_its_discounts(agent: DvfAgent, monkey
     def alive(state: torch.Tensor, offset: torch.Tensor, behavior: torch.Tensor, noise: torch.Tensor, steps: int):
         return torch.cat([state, -torch.ones_like(state[..., :1])], dim=-1)
 
-    monkeypatch.setattr(agent.occupancy, "sample", alive)
+    for occupancy in (agent.occupancy, agent.one_step_occupancy):
+        monkeypatch.setattr(occupancy, "sample", alive)
     agent.set_reward(written("norm(position) < 1000000"))
     assert value(agent) == pytest.approx(LONGEST, rel=1e-5)
     agent.set_reward(written("norm(position) < 0"))
