@@ -5,13 +5,13 @@ from __future__ import annotations
 from rclpy.node import Node
 from rclpy.task import Future
 
-from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_watch import ControllerWatch
 from dvf_ros.nodes.episodes import EpisodeResult, EpisodeServices, OutcomeCounter, Script
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
+from dvf_ros.nodes.summary import sum_up
 
 
 class EpisodeRunner(Node):
@@ -82,36 +82,19 @@ class EpisodeRunner(Node):
         return result
 
     def _sum_up(self, successes: int, status: ControllerStatus) -> int:
-        rate = successes / self._count
-        low, high = wilson_interval(successes, self._count)
-        self.get_logger().info(
-            f"{successes} of {self._count} episodes succeeded: {rate:.0%} (95 % interval {low:.0%} to {high:.0%}); "
-            f"tick latency p50 {status.latency_p50_ms:.1f} ms, p99 {status.latency_p99_ms:.1f} ms; "
-            f"{status.deadline_misses} deadline misses in {status.decisions} decisions"
+        return sum_up(
+            self,
+            self._spec,
+            successes,
+            self._count,
+            status,
+            {"episodes": self._count},
+            noun="episodes succeeded",
+            bar=self._bar,
+            result=self._result,
+            seeds=range(self._seed, self._seed + self._count),
+            record=self._record,
         )
-        bars = [Bar("success_rate", rate, ">=", self._bar)]
-        figures = {
-            "episodes": self._count,
-            "success_rate": rate,
-            "success_low": low,
-            "success_high": high,
-            "tick_p50_ms": status.latency_p50_ms,
-            "tick_p99_ms": status.latency_p99_ms,
-            "deadline_misses": status.deadline_misses,
-            "decisions": status.decisions,
-        }
-        if self._result:
-            command = (
-                f"ros2 launch dvf_ros controller.launch.py sim:=true robot:={self._spec.robot} task:={self._spec.task} "
-                f"episodes:={self._count} seed:={self._seed} record:={str(self._record).lower()}"
-            )
-            write_results(self._result, figures, bars, range(self._seed, self._seed + self._count), command)
-        for bar in bars:
-            if not bar.holds:
-                self.get_logger().error(
-                    f"the bar does not hold: {bar.name} {bar.value:.3g}, wanted {bar.op} {bar.bar:g}"
-                )
-        return 0 if all(bar.holds for bar in bars) else 1
 
 
 def main() -> int:

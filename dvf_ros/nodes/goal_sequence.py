@@ -6,7 +6,6 @@ from rclpy.node import Node
 from rclpy.task import Future
 
 from dvf_ros.core.expression_parsing import parse_expression
-from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_watch import ControllerWatch
 from dvf_ros.nodes.episodes import EpisodeError, EpisodeServices, Script
@@ -15,6 +14,7 @@ from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import StateTopics
+from dvf_ros.nodes.summary import sum_up
 from dvf_ros.srv import SetReward
 
 
@@ -96,39 +96,24 @@ class GoalSequence(Node):
         return self._watch.reached
 
     def _sum_up(self, reached: list[list[bool]], status: ControllerStatus) -> int:
-        successes, trials = sum(map(sum, reached)), self._rounds * len(self._rewards)
-        rate = successes / trials
-        low, high = wilson_interval(successes, trials)
-        self.get_logger().info(
-            f"{successes} of {trials} goals reached: {rate:.0%} (95 % interval {low:.0%} to {high:.0%}); "
-            f"{status.deadline_misses} deadline misses in {status.decisions} decisions"
-        )
-        bars = [Bar("success_rate", rate, ">=", self._bar)]
-        figures = {
+        about = {
             "goals": list(self._rewards),
             "rounds": self._rounds,
             "reached_by_goal": [sum(column) / self._rounds for column in zip(*reached, strict=True)],
-            "success_rate": rate,
-            "success_low": low,
-            "success_high": high,
-            "tick_p50_ms": status.latency_p50_ms,
-            "tick_p99_ms": status.latency_p99_ms,
-            "deadline_misses": status.deadline_misses,
-            "decisions": status.decisions,
         }
-        if self._result:
-            command = (
-                f"ros2 launch dvf_ros controller.launch.py sim:=true robot:={self._spec.robot} task:={self._spec.task} "
-                f"episodes:={self._rounds} seed:={self._seed} record:={str(self._record).lower()}"
-            )
-            seeds = range(self._seed, self._seed + self._rounds)
-            write_results(self._result, figures, bars, seeds, command)
-        for bar in bars:
-            if not bar.holds:
-                self.get_logger().error(
-                    f"the bar does not hold: {bar.name} {bar.value:.3g}, wanted {bar.op} {bar.bar:g}"
-                )
-        return 0 if all(bar.holds for bar in bars) else 1
+        return sum_up(
+            self,
+            self._spec,
+            sum(map(sum, reached)),
+            self._rounds * len(self._rewards),
+            status,
+            about,
+            noun="goals reached",
+            bar=self._bar,
+            result=self._result,
+            seeds=range(self._seed, self._seed + self._rounds),
+            record=self._record,
+        )
 
 
 def main() -> int:
