@@ -52,7 +52,7 @@ ARGUMENTS = [
         default_value="0",
         description="Simulation: run so many episodes, sum them up and end; 0: go on for ever",
     ),
-    # The shipped checkpoint was trained on episodes of the seeds 0 to 399 and evaluated on 1000 to 1049.
+    # The shipped checkpoint was trained on episodes of the seeds 0 to 399 and evaluated on 100000 to 100049.
     DeclareLaunchArgument("seed", default_value="5000", description="Simulation: seed of the first episode"),
     DeclareLaunchArgument("record", default_value="false", description="Record the run as a bag"),
     DeclareLaunchArgument("output", default_value="results/bags", description="Folder of the bags"),

@@ -27,7 +27,7 @@ class GoalSequence(Node):
 
     def __init__(self) -> None:
         super().__init__("goal_sequence")
-        with told_together():
+        with told_together(self):
             spec = declare_spec(self)
             self._rounds = declare(self, "episodes", 1, "Rounds through all goals", low=1, high=100_000)
             self._rewards = declare(self, "rewards", [""], "One reward a goal, as for controller/set_reward")
