@@ -73,7 +73,8 @@ class DvfAgent(nn.Module):
         self.reward = RewardEnsemble(size, training)
         self.value_heads = ValueHeads(size, training)
         self.actor = Actor(size, action_size, training)
-        self.one_step_occupancy = Occupancy(size, len(behavior_names), training)
+        narrow = replace(training, width=training.student_width)
+        self.one_step_occupancy = Occupancy(size, len(behavior_names), narrow)
         self.one_step_prior = BehaviorPrior(size, action_size, training)
         self.support = Support()
         self.written: ExpressionReward | None = None

@@ -19,6 +19,7 @@ Device = Literal["auto", "cpu", "cuda"]
 class TrainingConfig:
     """All that shapes the weights. Lengths are in ticks of the spec's rate, noise in standard deviations of the state.
 
+    `student_width` is the width of the occupancy's one-step sampler: the narrower, the quicker every decision.
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
     another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
     the models come `sampler_distillation` updates of the one-step samplers, then `distillation` updates of the value
@@ -29,13 +30,14 @@ class TrainingConfig:
     discount: float = 0.97
     chunk: int = 8
     updates: int = 8000
-    sampler_distillation: int = 1500
+    sampler_distillation: int = 2500
     distillation: int = 1500
     batch: int = 512
     learning_rate: float = 3e-3
     weight_decay: float = 1e-2
     ema: float = 0.999
     width: int = 256
+    student_width: int = 128
     depth: int = 3
     members: int = 5
     perturbation: float = 0.1
@@ -49,7 +51,7 @@ class TrainingConfig:
         _require("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")
         for name in ("sampler_distillation", "distillation"):
             _require(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
-        for name in ("chunk", "updates", "batch", "width", "depth", "members"):
+        for name in ("chunk", "updates", "batch", "width", "student_width", "depth", "members"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
 
 

@@ -79,18 +79,25 @@ class StateEncoder(nn.Module):
         return torch.cat(parts, dim=-1)
 
     def _expand(self, states: Tensor) -> Tensor:
-        parts = []
-        for piece in self.layout:
-            part = states[..., piece.start : piece.stop]
-            if _is_rotation(piece):
-                if bool((part.norm(dim=-1) < SMALLEST_QUATERNION).any()):
-                    raise ValueError(
-                        f"'{piece.name}': expected quaternions xyzw, found one of length zero; "
-                        "drop the frames in which the rotation is not known"
-                    )
-                part = matrix_to_rotation_6d(quaternion_to_matrix(part[..., [3, 0, 1, 2]]))
-            parts.append(part)
+        rotations = iter(self._rotations(states))
+        parts = [
+            next(rotations) if _is_rotation(piece) else states[..., piece.start : piece.stop] for piece in self.layout
+        ]
         return torch.cat(parts, dim=-1)
+
+    def _rotations(self, states: Tensor) -> tuple[Tensor, ...]:
+        """6D (..., 6) of each quaternion in states (..., D): all at once, since a single state is all overhead."""
+        pieces = [piece for piece in self.layout if _is_rotation(piece)]
+        if not pieces:
+            return ()
+        xyzw = torch.stack([states[..., piece.start : piece.stop] for piece in pieces])
+        for piece, unknown in zip(pieces, xyzw.norm(dim=-1) < SMALLEST_QUATERNION, strict=True):
+            if unknown.any():
+                raise ValueError(
+                    f"'{piece.name}': expected quaternions xyzw, found one of length zero; "
+                    "drop the frames in which the rotation is not known"
+                )
+        return matrix_to_rotation_6d(quaternion_to_matrix(xyzw[..., [3, 0, 1, 2]])).unbind()
 
 
 def _is_rotation(piece: FieldSlice) -> bool:
