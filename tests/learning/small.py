@@ -29,7 +29,17 @@ action:
 """
 )
 CONFIG = LearningConfig(
-    TrainingConfig(updates=30, sampler_distillation=5, distillation=5, batch=32, width=16, depth=2, members=3, chunk=4),
+    TrainingConfig(
+        updates=30,
+        sampler_distillation=5,
+        distillation=5,
+        batch=32,
+        width=16,
+        student_width=32,
+        depth=2,
+        members=3,
+        chunk=4,
+    ),
     DecisionConfig(candidates=6, futures=8, prior_steps=2, execute=2, device="cpu"),
 )
 
