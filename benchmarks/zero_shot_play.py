@@ -142,12 +142,14 @@ def main(args: ZeroShot) -> int:
 def _regress(folder: Path, checkpoint: Path, updates: int) -> None:
     agent = load_checkpoint(checkpoint)
     dataset = Dataset.open(folder)
+    states = agent.encoder.encode(torch.from_numpy(np.array(dataset.states)))
     for goal in track(GOALS, "regressing a value for each goal", transient=True):
         path = _regressed_path(checkpoint, goal)
         if not path.exists():
             reward, _ = goal.expressions(agent.spec)
             config = agent.training_config
-            model = regress(dataset, agent.encoder, reward, config.discount, config.perturbation, updates)
+            labels = reward.evaluate(np.array(dataset.states))
+            model = regress(dataset, states, labels, config.discount, config.perturbation, updates)
             save_file(model.state_dict(), path)
 
 
