@@ -32,8 +32,8 @@ bench-value: setup  ## V against returns of held-out episodes and of the restore
 	@scripts/peers d3rlpy
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.value $(ARGS)
 
-bench-zero-shot: setup  ## five rewards written by hand on one agent that only ever saw play; QUICK=1 for a short form
-	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_play $(ARGS)
+bench-zero-shot: setup  ## rewards written by hand on an agent that only saw play; PART=controllers: hands it never saw; QUICK=1
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_$(or $(PART),play) $(ARGS)
 
 bench-faults: setup  ## what fails, and how soon the robot stands: results/faults.json; QUICK=1 PART=soak
 	@$(SOURCED) exec python -m benchmarks.faults $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)

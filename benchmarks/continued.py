@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
-from functools import cache
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from rich.progress import track
 
+from benchmarks.lift_data import SPEC
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.sim.behaviors import BEHAVIORS, LiftBehavior
+from dvf_ros.sim.behaviors import LiftBehavior, Skill
 from dvf_ros.sim.observation import Observation
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.topics import SpecView
@@ -21,13 +27,13 @@ RESTORED = 6
 
 @dataclass(frozen=True)
 class Cell:
-    """One episode of a behavior: `steps` ticks that states are taken from, and `tail` that show what became of them.
+    """One episode of a skill: `steps` ticks that states are taken from, and `tail` that show what became of them.
 
     Every TAKEN-th state is taken. From every RESTORED-th of these the episode goes on `runs` times for `tail` ticks,
     from the simulator's state and the behavior's own, each time with other luck. The seed says which come first.
     """
 
-    behavior: str
+    skill: Skill
     seed: int
     steps: int
     tail: int
@@ -49,10 +55,23 @@ class Outcome:
     continued: np.ndarray
 
 
+def outcomes(cells: Sequence[Cell], folder: Path, processes: int) -> list[Outcome]:
+    """What became of every cell: read where it lies in the folder, played and written there otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{hashlib.sha256(repr(cell).encode()).hexdigest()[:16]}.npz" for cell in cells]
+    left = [number for number, path in enumerate(paths) if not path.exists()]
+    # Spawned, not forked: MuJoCo's threads do not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        played = pool.map(partial(outcome, SPEC), [cells[number] for number in left])
+        for number, found in zip(left, track(played, "going on", len(left), transient=True), strict=True):
+            np.savez(paths[number], **asdict(found))
+    return [Outcome(**np.load(path)) for path in paths]
+
+
 def outcome(spec_path: Path, cell: Cell) -> Outcome:
     """Play one cell; a process keeps its simulation from one to the next."""
     spec, sim = _prepare(spec_path)
-    view, behavior = SpecView(spec), LiftBehavior(BEHAVIORS[cell.behavior])
+    view, behavior = SpecView(spec), LiftBehavior(cell.skill)
     behavior.reset(cell.seed)
     observation = sim.reset(cell.seed)
     ticks = range(cell.seed % TAKEN, cell.steps, TAKEN)
@@ -80,7 +99,9 @@ def outcome(spec_path: Path, cell: Cell) -> Outcome:
         actions=np.array(actions),
         logged=discounted(ahead, cell.discount),
         restored=restored,
-        continued=discounted(np.array(continued), cell.discount).reshape(len(restored), cell.runs),
+        continued=discounted(np.array(continued).reshape(-1, cell.tail), cell.discount).reshape(
+            len(restored), cell.runs
+        ),
     )
 
 

@@ -6,13 +6,9 @@ on the same data: a perceptron regressed on the returns of all labels, and d3rlp
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
-from functools import partial
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +16,10 @@ import numpy as np
 import torch
 import tyro
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from benchmarks.continued import Cell, Outcome, outcome
-from benchmarks.lift_data import SPEC, STEPS, lift_dataset
+from benchmarks.continued import Cell, Outcome, outcomes
+from benchmarks.lift_data import STEPS, lift_dataset
 from benchmarks.resumable import trained
 from benchmarks.value_agreement import agreement, interval, squared_error
 from benchmarks.value_estimators import DVF, FQE, REGRESSED, Held, estimates
@@ -79,8 +74,11 @@ def main(args: ValueBenchmark) -> int:
     agent = trained(data, config, args.folder / "panda_lift.yaml")
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + args.held_out)
     names = sorted(BEHAVIORS)
-    cells = [Cell(names[seed % len(names)], seed, STEPS, args.tail, args.runs, training.discount) for seed in seeds]
-    held = _joined(cells, _outcomes(cells, args), agent.behavior_names)
+    cells = [
+        Cell(BEHAVIORS[names[seed % len(names)]], seed, STEPS, args.tail, args.runs, training.discount)
+        for seed in seeds
+    ]
+    held = _joined(cells, outcomes(cells, args.folder / "held_out", args.processes), agent.behavior_names)
     values = estimates(agent, data, held, args.updates, args.folder)
     figures: dict[str, Any] = {name: _figures(found, held) for name, found in values.items()}
     best = {kind: _best(figures, kind) for kind in (REGRESSED, FQE)}
@@ -98,28 +96,15 @@ def main(args: ValueBenchmark) -> int:
     return 0 if write_results(args.result, figures | about, bars, seeds) else 1
 
 
-def _outcomes(cells: list[Cell], args: ValueBenchmark) -> list[Outcome]:
-    """What became of every cell: read where it lies in the folder, played and written there otherwise."""
-    folder = args.folder / "held_out"
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{hashlib.sha256(repr(cell).encode()).hexdigest()[:16]}.npz" for cell in cells]
-    left = [number for number, path in enumerate(paths) if not path.exists()]
-    # Spawned, not forked: MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
-        played = pool.map(partial(outcome, SPEC), [cells[number] for number in left])
-        for number, found in zip(left, track(played, "going on", len(left), transient=True), strict=True):
-            np.savez(paths[number], **asdict(found))
-    return [Outcome(**np.load(path)) for path in paths]
-
-
 def _joined(cells: list[Cell], outcomes: list[Outcome], behavior_names: tuple[str, ...]) -> Held:
     lengths = [len(found.states) for found in outcomes]
     starts = np.cumsum([0, *lengths[:-1]])
+    named = {skill: name for name, skill in BEHAVIORS.items()}
     continued = np.concatenate([found.continued for found in outcomes])
     return Held(
         states=np.concatenate([found.states for found in outcomes]),
         actions=np.concatenate([found.actions for found in outcomes]),
-        behavior=np.repeat([behavior_names.index(cell.behavior) for cell in cells], lengths),
+        behavior=np.repeat([behavior_names.index(named[cell.skill]) for cell in cells], lengths),
         episode=np.repeat([cell.seed for cell in cells], lengths),
         logged=np.concatenate([found.logged for found in outcomes]),
         restored=np.concatenate([start + found.restored for start, found in zip(starts, outcomes, strict=True)]),
