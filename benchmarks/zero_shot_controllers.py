@@ -41,15 +41,15 @@ TAIL = 120
 class Controllers:
     """Train on many hands, value others."""
 
-    hands: int = 80
+    hands: int = 64
     """Skills that the training data has."""
-    episodes: int = 10
+    episodes: int = 8
     """Episodes of each."""
     updates: int = 8000
     """Training updates."""
     shown: int = 20
     """Episodes of an unseen controller that it is known by."""
-    played: int = 60
+    played: int = 40
     """Other episodes of it, which tell what it is worth."""
     processes: int = 2
     """Episodes that are played at the same time."""
