@@ -95,9 +95,7 @@ class DvfAgent(nn.Module):
                     "without distillation; set something else, or train anew with both (training.distillation)"
                 )
         if decision.behavior == "max" and self.occupancy.motion is not None:
-            raise ConfigError(
-                "'behavior': expected dropped, found max: this agent tells behaviors by motion, not index"
-            )
+            raise ConfigError("'behavior': expected dropped, found max; this agent knows behaviors by motion only")
         self.decision = decision
         self.device = choose_device(decision.device)
         self.to(self.device)

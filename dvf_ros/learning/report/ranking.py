@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import kendalltau
-from torch import Tensor
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.driver import driver_by_motion, driver_by_name
+from dvf_ros.learning.driver import recorded_driver
 from dvf_ros.learning.report.returns import Rewards, dataset_returns
 from dvf_ros.learning.report.values import value_states
 
@@ -22,8 +21,8 @@ MOST = 24  # behaviors; more than these nobody looks at
 class Ranked:
     """One behavior: its value and its return over the same window from the first frames of `episodes` episodes.
 
-    Both with half of their 95 % interval. `known` says whether the agent knows the behavior, by name or by its motion
-    in these episodes; if not, its value is that of the recorded mixture from its own first states.
+    Both with half of their 95 % interval. `known` says whether the agent knows the behavior, by name or by its
+    motion; if not, its value is that of the recorded mixture from its own first states.
     """
 
     name: str
@@ -66,7 +65,7 @@ def measure_ranking(
     for index in most_recorded(dataset.behavior[usable], MOST):
         name = dataset.behavior_names[index]
         episodes = np.flatnonzero((dataset.behavior == index) & usable)
-        driver = _driver(agent, dataset, name, episodes)
+        driver = recorded_driver(agent, dataset, int(index))
         drawn = rng.choice(episodes, min(most, len(episodes)), replace=False)
         starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
         found = value_states(agent, starts, rng, window, driver)
@@ -83,12 +82,6 @@ def measure_ranking(
     ranked.sort(key=lambda item: -item.measured)
     left_out = len(np.unique(dataset.behavior[usable])) - len(ranked)
     return Ranking(window, tuple(ranked), order_agreement(ranked), left_out)
-
-
-def _driver(agent: DvfAgent, dataset: Dataset, name: str, episodes: np.ndarray) -> Tensor | None:
-    if agent.occupancy.motion is None:
-        return driver_by_name(agent, name)
-    return driver_by_motion(agent, [dataset.states[dataset.frames_of(int(index))] for index in episodes])
 
 
 def most_recorded(behavior: np.ndarray, most: int) -> np.ndarray:
