@@ -64,6 +64,16 @@ def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: 
     behavior = torch.from_numpy(held.behavior)
     dropped = torch.full_like(behavior, agent.occupancy.dropped)
     shipped = load_checkpoint(SHIPPED)
+    trained_on = encode(torch.from_numpy(np.array(data.states)))
+    known = torch.from_numpy(np.repeat(data.behavior, data.episode_length))
+    config = agent.training_config
+    # First what takes longest: its values are kept, should the rest be cut.
+    log = _log(agent, data, held, _told(trained_on, known), _told(states, behavior))
+    peers = {
+        f"{FQE}, {policy} actions, rate {rate:g}": _fqe(log, policy, rate, updates, config.discount, folder)
+        for policy in ("cloned", "logged")
+        for rate in RATES
+    }
     found = {
         DVF: sampled_values(agent, states, behavior),
         f"{DVF}, {UNKNOWN}": sampled_values(agent, states, dropped),
@@ -71,11 +81,8 @@ def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: 
             [shipped.value(row, np.random.default_rng(k))[0] for k, row in enumerate(held.states)]
         ),
     }
-    trained_on = encode(torch.from_numpy(np.array(data.states)))
-    known = torch.from_numpy(np.repeat(data.behavior, data.episode_length))
     labels = np.zeros(data.frames, np.float32)
     labels[1:] = data.rewards[:-1]  # on arrival: an episode's first state has none, and no return counts it
-    config = agent.training_config
     gain = 1.0 / (1.0 - config.discount)
     for blur in (0.0, config.perturbation):
         for name, seen, asked in (
@@ -84,11 +91,7 @@ def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: 
         ):
             model = regress(data, seen, labels, config.discount, blur, updates)
             found[name] = gain * model(asked).numpy()
-    log = _log(agent, data, held, _told(trained_on, known), _told(states, behavior))
-    for policy in ("cloned", "logged"):
-        for rate in RATES:
-            found[f"{FQE}, {policy} actions, rate {rate:g}"] = _fqe(log, policy, rate, updates, config.discount, folder)
-    return found
+    return found | peers
 
 
 @torch.inference_mode()
