@@ -115,7 +115,7 @@ def main(args: Controllers) -> int:
         "shown_episodes": args.shown,
         "played_episodes": args.played,
         "by_controller": found,
-    } | {of: _summary(found, of) for of in ("start", "visited")}
+    } | {of: summary(found, of) for of in ("start", "visited")}
     Console().print(_table(found))
     start = figures["start"]
     bars = [
@@ -145,7 +145,7 @@ def _valued(agent: DvfAgent, trajectories: list[np.ndarray], played: list[Outcom
     }
 
 
-def _summary(found: dict[str, Any], of: str) -> dict[str, float]:
+def summary(found: dict[str, Any], of: str) -> dict[str, float]:
     """Kendall's τ with the returns, and the mean error as a share of the mean return; the same for who knows nobody."""
     columns = {key: np.array([one[of][key] for one in found.values()]) for key in ("value", "value_unknown", "return")}
     truth = columns["return"]
