@@ -44,8 +44,8 @@ bench-latency: setup  ## time of a decision by stage, its floor and growth, and 
 bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (20 min); QUICK=1 for a short form
 	@$(SOURCED) exec python -m benchmarks.recorder $(if $(QUICK),--quick) $(ARGS)
 
-bench-data: setup  ## conversion beside bare decoding, memory, processes, ten million frames (6 min); QUICK=1 for a short form
-	@$(SOURCED) exec python -m benchmarks.data $(if $(QUICK),--quick) $(ARGS)
+bench-data: setup  ## conversion beside bare decoding, memory, processes, ten million frames (10 min); QUICK=1 PART=scale
+	@$(SOURCED) exec python -m benchmarks.data $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)
 
 lint: setup  ## ruff and mypy
 	@$(SOURCED) ruff check . && ruff format --check . && mypy

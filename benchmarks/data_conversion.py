@@ -22,6 +22,15 @@ from dvf_ros.data.ray_job import convert_on_ray
 from dvf_ros.data.sharding import convert_shard, merge
 
 EPISODE = 60.0  # s
+DECODE = """
+import sys, time
+from pathlib import Path
+from benchmarks.data_bags import RATES
+from benchmarks.data_conversion import decode
+began = time.perf_counter()
+decode(Path(sys.argv[1]), RATES["drivers"])
+print(time.perf_counter() - began)
+"""
 PEAK = """
 import resource, sys
 from pathlib import Path
@@ -88,7 +97,11 @@ def memory(folder: Path, seconds: float) -> dict[str, float]:
 
 
 def spread(folder: Path, bags: int, seconds: float) -> dict[str, Any]:
-    """The same bags by one process, by two, in two shards and by Ray with two workers: seconds, and the same bytes."""
+    """The same bags by one process, by two, in two shards and by Ray with two workers: seconds, and the same bytes.
+
+    `two_decoders` is what the machine has to give: the speed-up of two processes that have nothing to do with each
+    other, each decoding a bag by rosbags alone.
+    """
     source = folder / "bags"
     for i in range(bags):
         write_bag(source / f"bag_{i}", seconds, RATES["drivers"], i)
@@ -97,6 +110,7 @@ def spread(folder: Path, bags: int, seconds: float) -> dict[str, Any]:
         began = time.perf_counter()
         convert([source], folder / f"jobs_{jobs}", SPEC, jobs=jobs)
         wall[jobs] = time.perf_counter() - began
+    one, two = (_decoding([source / f"bag_{i}" for i in range(count)]) for count in (1, 2))
     shards = [folder / f"shard_{i}" for i in range(2)]
     for i, shard in enumerate(shards):
         convert_shard([source], shard, (i, 2), SPEC, jobs=1)
@@ -108,10 +122,18 @@ def spread(folder: Path, bags: int, seconds: float) -> dict[str, Any]:
         "one_process_s": wall[1],
         "two_processes_s": wall[2],
         "speed_up": wall[1] / wall[2],
+        "two_decoders": 2 * one / two,
         "two_processes_same": content(folder / "jobs_2") == digest,
         "merged_same": content(folder / "merged") == digest,
         "ray_same": ray == digest,
     }
+
+
+def _decoding(bags: list[Path]) -> float:
+    """Seconds of the slowest of several processes, each decoding a bag."""
+    words = [[sys.executable, "-c", DECODE, bag] for bag in bags]
+    running = [subprocess.Popen(one, stdout=subprocess.PIPE, text=True) for one in words]
+    return max(float(one.communicate()[0]) for one in running)
 
 
 def _on_ray(sources: list[Path], folder: Path) -> str:

@@ -1,7 +1,9 @@
-"""Ten million frames: how soon a dataset is open, and what a pair of its frames costs."""
+"""Ten million frames: converted from bags by `dvf convert`, opened, and drawn from in pairs."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,12 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
-from benchmarks.data_bags import SPEC
-from dvf_ros.data.dataset import Dataset, DatasetWriter, Episode
+from benchmarks.data_bags import write_bag
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.pairs import PairSampler
 
-SHORTEST, LONGEST = 250, 750  # frames of an episode
+RATE = 1000  # Hz of messages and of frames: the most frames that a bag can give
+SPEC = RobotSpec.parse(f"""
+robot: arm
+task: move
+rate: {RATE}.0
+state:
+  - topic: joint_states
+    type: sensor_msgs/msg/JointState
+    max_age: 0.01
+    fields:
+      - {{name: position, kind: joints, path: position, joints: [j0, j1, j2, j3, j4, j5, j6]}}
+      - {{name: velocity, kind: joints, path: velocity, joints: [j0, j1, j2, j3, j4, j5, j6]}}
+action: []
+""")
+EPISODE = 0.5  # s
 BATCH, DRAWS, ROUNDS = 4096, 200, 5
 DISCOUNT = 0.985
 OPENINGS = 5
@@ -27,33 +45,45 @@ print(time.perf_counter() - began)
 """
 
 
-def write_dataset(folder: Path, frames: int, seed: int) -> Path:
-    """A dataset of random numbers of at least `frames` frames; a third of its episodes terminated."""
-    rng = np.random.default_rng(seed)
-    writer = DatasetWriter(folder, SPEC)
-    written = 0
-    while written < frames:
-        length = int(rng.integers(SHORTEST, LONGEST + 1))
-        mask = np.arange(length) < length - 1
-        terminated = bool(rng.random() < 1 / 3)
-        writer.append(
-            Episode(
-                states=rng.standard_normal((length, SPEC.state_size), np.float32),
-                actions=np.zeros((length, SPEC.action_size), np.float32),
-                action_mask=mask,
-                rewards=np.zeros(length, np.float32),
-                reward_mask=mask,
-                stamps=np.arange(length) * SPEC.period_ns,
-                terminated=terminated,
-                truncated=not terminated,
-            )
-        )
-        written += length
-    writer.close()
+def write_bags(folder: Path, frames: int, bags: int) -> Path:
+    """A folder of bags with `frames` frames together: one bag, and as many links to it, told apart by metadata."""
+    first = write_bag(folder / "bag_0", frames / bags / RATE, {"/joint_states": float(RATE)})
+    about = yaml.safe_load((first / "metadata.yaml").read_text(encoding="utf-8"))
+    information = about["rosbag2_bagfile_information"]
+    for i in range(1, bags):
+        copy = folder / f"bag_{i}"
+        copy.mkdir()
+        for name in information["relative_file_paths"]:
+            (copy / name).hardlink_to(first / name)
+        information["custom_data"]["copy"] = str(i)
+        (copy / "metadata.yaml").write_text(yaml.safe_dump(about), encoding="utf-8")
     return folder
 
 
-def measure(folder: Path) -> dict[str, Any]:
+def convert(source: Path, target: Path) -> dict[str, float]:
+    """Convert bags by the command, in one process: its processor time (s) and peak memory (MiB)."""
+    spec = source / "spec.yaml"
+    spec.write_text(SPEC.text, encoding="utf-8")
+    words = [sys.executable, "-m", "dvf_ros.cli", "convert", source, target, "--spec", spec, "--jobs", "1"]
+    ran = subprocess.Popen([*words, "--length", str(EPISODE)], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(ran.pid, 0)
+    ran.returncode = os.waitstatus_to_exitcode(status)
+    if ran.returncode:
+        raise RuntimeError(f"expected dvf convert to end with 0, found {ran.returncode}")
+    return {"conversion_s": usage.ru_utime + usage.ru_stime, "conversion_peak_mib": usage.ru_maxrss / 1024}
+
+
+def measure(folder: Path, frames: int, bags: int) -> dict[str, Any]:
+    """Bags of at least `frames` frames: their conversion, and the dataset that they make."""
+    # A bag's last ticks are before its last message.
+    source = write_bags(folder / f"bags_{frames}", frames + 10 * bags, bags)
+    data = folder / f"data_{frames}"
+    figures = {"bags": bags} | convert(source, data)
+    shutil.rmtree(source)
+    return figures | measure_dataset(data)
+
+
+def measure_dataset(folder: Path) -> dict[str, Any]:
     """Opening in processes of their own, and pairs per second of one core: their indices, and with their states."""
     seconds = [
         float(subprocess.run([sys.executable, "-c", OPEN, folder], capture_output=True, text=True, check=True).stdout)

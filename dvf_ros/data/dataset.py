@@ -26,9 +26,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.episode_table import columns_of, make_table, read_table, write_table
 
 ARRAYS = {
     "states": np.float32,
@@ -39,18 +39,6 @@ ARRAYS = {
     "stamps": np.int64,
 }
 
-SCHEMA = pa.schema(
-    [
-        ("length", pa.int64()),
-        ("behavior", pa.string()),
-        ("success", pa.bool_()),
-        ("terminated", pa.bool_()),
-        ("truncated", pa.bool_()),
-        ("source", pa.string()),
-        ("source_digest", pa.string()),
-        ("quality", pa.string()),
-    ]
-)
 BLOCK = 1 << 24  # bytes copied at a time
 
 
@@ -149,7 +137,7 @@ class Dataset:
             name: np.concatenate([np.asarray(getattr(episode, name), dtype) for episode in episodes])
             for name, dtype in ARRAYS.items()
         }
-        return cls(spec=spec, **arrays, **_columns(pa.Table.from_pylist([_row(item) for item in episodes], SCHEMA)))
+        return cls(spec=spec, **arrays, **columns_of(make_table(map(_row, episodes))))
 
     @classmethod
     def open(cls, folder: str | Path) -> Dataset:
@@ -158,9 +146,7 @@ class Dataset:
         try:
             spec = RobotSpec.load(folder / "spec.yaml")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-            table = folder / "episodes.parquet"
-            rows = pq.ParquetFile(table).read()  # read_table takes a second to import what this does not need
-            rows = rows if rows.schema.equals(SCHEMA) else pq.read_table(table, schema=SCHEMA)
+            rows = read_table(folder)
         except (OSError, ValueError) as error:
             raise DatasetError(
                 f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"
@@ -169,7 +155,7 @@ class Dataset:
         total = sum(rows["length"].to_pylist())
         if set(lengths.values()) != {total}:
             raise DatasetError(f"'{folder}': expected {total} frames (episodes.parquet), found {lengths}")
-        return cls(spec=spec, **arrays, **_columns(rows))
+        return cls(spec=spec, **arrays, **columns_of(rows))
 
     def frames_of(self, episode: int) -> slice:
         """The frames of one episode, as a slice."""
@@ -233,22 +219,19 @@ class DatasetWriter:
             rows = max(BLOCK // max(array[:1].nbytes, 1), 1)
             for start in range(0, len(array), rows):
                 file.write(np.ascontiguousarray(array[start : start + rows]).data)
-        table = pq.read_table(folder / "episodes.parquet", schema=SCHEMA)
-        for name, text in labels.items():
-            column = pa.array([text] * len(table), pa.string())
-            table = table.set_column(SCHEMA.get_field_index(name), name, column)
-        self._tables += [pa.Table.from_pylist(self._rows, SCHEMA), table]
-        self._rows = []
+        self._rows += [row | labels for row in read_table(folder).to_pylist()]
+        self._pack()
 
     def close(self) -> None:
         """Finish the folder; raises DatasetError (and leaves no dataset) if no episode was appended."""
         for file in self._files.values():
             file.close()
         parts = {name: self.folder / f"{name}.part" for name in ARRAYS}
-        table = pa.concat_tables([*self._tables, pa.Table.from_pylist(self._rows, SCHEMA)]).combine_chunks()
-        if not len(table):
+        self._pack()
+        if not self._tables:
             self.abandon()
             raise DatasetError(f"'{self.folder}': no episode could be used, so there is no dataset")
+        table = pa.concat_tables(self._tables).combine_chunks()
         total = sum(table["length"].to_pylist())
         for name, dtype in ARRAYS.items():
             shape = (total, *self._shapes[name])
@@ -259,7 +242,12 @@ class DatasetWriter:
                     target.write(block)
             parts[name].unlink()
         (self.folder / "spec.yaml").write_text(self._spec.text, encoding="utf-8")
-        pq.write_table(table, self.folder / "episodes.parquet")
+        write_table(table, self.folder)
+
+    def _pack(self) -> None:
+        if self._rows:
+            self._tables.append(make_table(self._rows))
+        self._rows = []
 
 
 def about_episode(episode: Episode) -> dict:
@@ -278,23 +266,3 @@ def about_episode(episode: Episode) -> dict:
 
 def _row(episode: Episode) -> dict:
     return about_episode(episode) | {"quality": json.dumps(episode.quality)}
-
-
-def _columns(rows: pa.Table) -> dict:
-    lengths = np.array(rows["length"].to_pylist(), np.int64)  # to_numpy would import pandas
-    behavior = rows["behavior"].combine_chunks().dictionary_encode()
-    order = np.argsort(np.array(behavior.dictionary.to_pylist()), kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
-    return {
-        "episode_start": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
-        "episode_length": lengths,
-        "terminated": np.array(rows["terminated"].to_pylist(), bool),
-        "truncated": np.array(rows["truncated"].to_pylist(), bool),
-        "success": np.array(rows["success"].to_pylist(), np.float32),  # None becomes NaN
-        "behavior": rank[np.array(behavior.indices.to_pylist(), np.int64)],
-        "behavior_names": tuple(sorted(behavior.dictionary.to_pylist())),
-        "source": tuple(rows["source"].to_pylist()),
-        "source_digest": tuple(rows["source_digest"].to_pylist()),
-        "quality_text": tuple(rows["quality"].to_pylist()),
-    }

@@ -20,14 +20,14 @@ class RateWatch:
 
     `expected` (Hz) is `least` (0: no expectation) until it is learned from the first 2 s in which the messages come
     regularly, with no interval of more than twice the mean and 0.1 s. The rate has to stay low for 0.2 s to count: a
-    window that ends while messages are held up lacks them. All times are ns of one clock; if it jumps back, the
-    measurement begins anew.
+    window that ends while messages are held up lacks them. All times are ns of one clock; if it jumps back, or ahead by
+    more than a window from one question to the next (a simulation that is reset), the measurement begins anew.
     """
 
     def __init__(self, least: float = 0.0) -> None:
         self.expected = least
         self._stamps: deque[int] = deque()
-        self._began = 0
+        self._began = self._asked = 0
         self._below_since: int | None = None
         self._learned = False
         self._lesson: list[int] = []
@@ -35,7 +35,7 @@ class RateWatch:
     def restart(self, now_ns: int) -> None:
         """Forget what was measured, not what is expected."""
         self._stamps.clear()
-        self._began = now_ns
+        self._began = self._asked = now_ns
         self._below_since = None
         self._lesson = []
 
@@ -63,6 +63,9 @@ class RateWatch:
 
         Never in the first window after a restart.
         """
+        if now_ns - self._asked > WINDOW_NS:
+            self.restart(now_ns)
+        self._asked = now_ns
         if now_ns - self._began <= WINDOW_NS or self.rate(now_ns) >= SHARE * self.expected:
             self._below_since = None
             return False

@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.data import bars
 from benchmarks.data_bags import RATES, SPEC, write_bag
-from benchmarks.data_conversion import content, decode
-from benchmarks.data_scale import write_dataset
+from benchmarks.data_conversion import decode
+from benchmarks.data_scale import convert, write_bags
 from dvf_ros.data.bag_conversion import DEFAULTS, convert_bag
 from dvf_ros.data.dataset import Dataset
 
@@ -28,22 +28,22 @@ def test_a_bag_is_converted_without_a_word(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(data.states[:, 3], np.sin(held + 0.9), atol=1e-6)
 
 
-def test_a_dataset_has_the_frames_that_it_was_asked_for_and_one_seed_one_content(tmp_path: Path) -> None:
-    one, two, other = (write_dataset(tmp_path / name, 3000, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
-    assert 3000 <= Dataset.open(one).frames < 3750
-    assert content(one) == content(two) != content(other)
+def test_many_bags_convert_by_the_command_to_the_frames_that_were_asked_for(tmp_path: Path) -> None:
+    source = write_bags(tmp_path / "bags", 3000, 3)
+    assert convert(source, tmp_path / "data")["conversion_peak_mib"] > 10
+    data = Dataset.open(tmp_path / "data")
+    assert 2990 < data.frames <= 3000 and len(set(data.source)) == 3
+    np.testing.assert_allclose(data.states[:, 0], np.sin((data.stamps - data.stamps[0]) * 1e-9), atol=1e-6)
 
 
 def test_one_miss_is_one_bar_that_does_not_hold() -> None:
-    scale = {"frames": 10**7, "pairs_per_s": 2e6, "pairs_with_states_per_s": 2e6, "open_s": 0.1}
+    size = {"frames": 10**7, "pairs_per_s": 2e6, "pairs_with_states_per_s": 2e6, "open_s": 0.1}
     figures = {
         "conversion": {name: {"share": 0.6} for name in RATES},
         "memory": {"minutes_growth": 1.0},
         "spread": {"speed_up": 1.8, "two_processes_same": True, "merged_same": True, "ray_same": True},
-        "small": scale,
-        "large": scale,
-        "cost_ratio": 1.0,
+        "scale": {"small": size, "large": size, "peak_growth": 1.0, "cost_ratio": 1.0},
     }
-    assert all(bar.holds for bar in bars(figures))
+    assert all(bar.holds for bar in bars(figures)) and len(bars(figures)) == 13
     missed = bars(figures | {"spread": figures["spread"] | {"ray_same": False}})
     assert [bar.name for bar in missed if not bar.holds] == ["Ray with two workers gives the same bytes"]

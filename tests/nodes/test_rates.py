@@ -106,6 +106,18 @@ def test_a_clock_that_jumps_back_begins_anew() -> None:
     assert not watch.low(SECOND + 1) and watch.expected == pytest.approx(100.0, rel=0.01)
 
 
+@pytest.mark.parametrize("rate", [10.0, 20.0, 100.0])
+def test_simulated_time_that_jumps_ahead_between_two_episodes_is_no_low_rate(rate: float) -> None:
+    watch = RateWatch(least=5.0)
+    watch.restart(SECOND)
+    for episode in range(4):
+        for stamp in arrivals(rate, SECOND + episode * 6 * SECOND, 5.0):
+            watch.take(stamp)
+            assert not watch.low(stamp)
+    # A real silence is told all the same.
+    assert [watch.low(stamp + k * SECOND // 20) for k in range(20)][-1]
+
+
 def test_gaps_of_one_publisher_are_counted_and_events_tell_of_the_same() -> None:
     loss = TransportLoss()
     loss.follow([ONE])
