@@ -34,13 +34,14 @@ class SamplerDistillation:
     def __init__(self, agent: DvfAgent, batches: Batches, updates: int, seed: int) -> None:
         self.updates = 0
         self._agent, self._batches, self._total, self._seed = agent, batches, updates, seed
-        teacher, student = agent.occupancy, agent.one_step_occupancy
-        student.forecast.load_state_dict(teacher.forecast.state_dict())
-        student.behavior.load_state_dict(teacher.behavior.state_dict())
+        student, teacher = agent.one_step_occupancy, agent.occupancy.state_dict()
+        student.load_state_dict(
+            {name: value for name, value in teacher.items() if not name.startswith("net.")}, strict=False
+        )
         agent.one_step_prior.load_state_dict(agent.prior.state_dict())
         rates = {student: OCCUPANCY_RATE, agent.one_step_prior: PRIOR_RATE}
-        groups = [{"params": list(model.parameters()), "initial_lr": rate} for model, rate in rates.items()]
-        self._weights = [weight for group in groups for weight in group["params"]]
+        self._weights = [weight for model in rates for weight in model.parameters()]
+        groups = [{"params": [*model.parameters()], "initial_lr": rate} for model, rate in rates.items()]
         self._optimizer = torch.optim.AdamW(groups, fused=True)
 
     def update(self) -> dict[str, Tensor]:
@@ -70,9 +71,9 @@ class SamplerDistillation:
     def _future(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """State (B, E), offset (B,), behavior (B,) and noise (B, E+1), as the teacher was trained on them."""
         occupancy = self._agent.occupancy
-        state, offset, future, behavior = self._batches.pairs(rng, self._agent.training_config.batch)
+        state, offset, future, behavior = self._batches.pairs(rng, self._agent.training_config.batch, occupancy)
         hide = torch.from_numpy(rng.random(len(behavior)) < occupancy.drop).to(behavior.device)
-        behavior = torch.where(hide, occupancy.dropped, behavior)
+        behavior = occupancy.hidden(behavior, hide)
         return state + self._blur(rng, state), offset, behavior, self._noise(rng, future.shape)
 
     def _chunk(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
