@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-zero-shot lint lock peers clean
+.PHONY: help setup demo test reproduce bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-value bench-zero-shot lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -28,8 +28,12 @@ reproduce: setup  ## all that led to the shipped checkpoint: collect, convert, t
 bench-occupancy: setup  ## futures against what happened, on held-out Lift episodes (20 min); QUICK=1 for a short form
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.occupancy $(ARGS)
 
-bench-zero-shot: setup  ## five rewards written by hand on one agent that only ever saw play; QUICK=1 for a short form
-	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_play $(ARGS)
+bench-value: setup  ## V against returns, logged and from the restored simulator, beside regression and FQE (45 min); QUICK=1
+	@scripts/peers d3rlpy
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.value $(ARGS)
+
+bench-zero-shot: setup  ## rewards written by hand on an agent that only saw play; PART=controllers: hands it never saw; QUICK=1
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_$(or $(PART),play) $(ARGS)
 
 bench-faults: setup  ## what fails, and how soon the robot stands: results/faults.json; QUICK=1 PART=soak
 	@$(SOURCED) exec python -m benchmarks.faults $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)

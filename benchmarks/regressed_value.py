@@ -8,9 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dvf_ros.core.expression import Expression
 from dvf_ros.data.dataset import Dataset
-from dvf_ros.learning.encoding import StateEncoder
 from dvf_ros.learning.nets import EnsembleMLP
 
 WIDTH = 256
@@ -19,15 +17,24 @@ LEARNING_RATE = 1e-3
 
 
 class RegressedValue(nn.Module):
-    """V(s) as a perceptron on model-space states, the mean discounted reward of what follows."""
+    """V(s) as a perceptron on model-space states: the mean discounted reward of what follows, (1 - γ) times the return.
+
+    `mean` and `scale` are those of the returns that it was fitted to.
+    """
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
         self.net = EnsembleMLP(1, (size, WIDTH, WIDTH, 1))
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
 
     def forward(self, states: Tensor) -> Tensor:
-        """Values (K, N) of states (K, N, E)."""
-        return self.net(states.reshape(1, -1, states.shape[-1])).reshape(states.shape[:-1])
+        """Values (...) of states (..., E)."""
+        found = self.net(states.reshape(1, -1, states.shape[-1])).reshape(states.shape[:-1])
+        return self.mean + self.scale * found
 
 
 def returns(rewards: np.ndarray, discount: float) -> tuple[np.ndarray, np.ndarray]:
@@ -47,32 +54,33 @@ def returns(rewards: np.ndarray, discount: float) -> tuple[np.ndarray, np.ndarra
 
 def regress(
     dataset: Dataset,
-    encoder: StateEncoder,
-    reward: Expression,
+    states: Tensor,
+    labels: np.ndarray,
     discount: float,
     perturbation: float,
     updates: int,
     seed: int = 0,
 ) -> RegressedValue:
-    """Fit V to the returns of every episode under `reward`, on states perturbed as the occupancy's are."""
+    """Fit V to the returns of every episode, on states perturbed as the occupancy's are.
+
+    states (F, E) as V will see them, in the dataset's order; labels (F,) are their rewards.
+    """
     torch.manual_seed(seed)
-    labels = reward.evaluate(np.array(dataset.states))
     pieces = [dataset.frames_of(episode) for episode in range(dataset.episodes)]
     found = [returns(labels[piece], discount) for piece in pieces]
     index = torch.from_numpy(np.concatenate([np.arange(piece.start, piece.stop - 1) for piece in pieces]))
     target = torch.from_numpy(np.concatenate([mean for mean, _ in found])).float()
     weight = torch.from_numpy(np.concatenate([share for _, share in found])).float()
-    with torch.no_grad():
-        states = encoder.encode(torch.from_numpy(np.array(dataset.states)))
-    target = (target - target.mean()) / target.std().clamp(min=1e-6)
-    model = RegressedValue(encoder.size)
+    model = RegressedValue(states.shape[1])
+    model.mean.copy_(target.mean())
+    model.scale.copy_(target.std().clamp(min=1e-6))
     optimizer = torch.optim.AdamW(model.parameters(), LEARNING_RATE)
     for update in range(updates):
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * 0.5 * (1.0 + math.cos(math.pi * update / updates))
         row = torch.randint(len(index), (BATCH,))
         state = states[index[row]]
-        predicted = model((state + torch.randn_like(state) * perturbation).unsqueeze(0))[0]
-        loss = (weight[row] * (predicted - target[row]).square()).mean()
+        predicted = model(state + torch.randn_like(state) * perturbation)
+        loss = (weight[row] * ((predicted - target[row]) / model.scale).square()).mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

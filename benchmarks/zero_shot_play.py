@@ -27,6 +27,7 @@ from rich.table import Table
 from safetensors.torch import load_file, save_file
 
 from benchmarks.goals import GOALS, Goal, kept
+from benchmarks.parts import write_part
 from benchmarks.regressed_value import RegressedValue, regress
 from benchmarks.rescored import RescoredAgent
 from dvf_ros.cli.closed_loop import run_episode
@@ -34,7 +35,7 @@ from dvf_ros.cli.play import Play
 from dvf_ros.cli.play import main as play
 from dvf_ros.cli.train import Train
 from dvf_ros.cli.train import main as train
-from dvf_ros.core.results import Bar, wilson_interval, write_results
+from dvf_ros.core.results import Bar, wilson_interval
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
@@ -136,18 +137,20 @@ def main(args: ZeroShot) -> int:
     }
     bars = _bars(success) if args.bars else []
     command = shlex.join(["python", "-m", "benchmarks.zero_shot_play", *sys.argv[1:]])
-    return 0 if write_results(args.result, success | about, bars, list(seeds), command) else 1
+    return 0 if write_part(args.result, success | about, bars, list(seeds), command) else 1
 
 
 def _regress(folder: Path, checkpoint: Path, updates: int) -> None:
     agent = load_checkpoint(checkpoint)
     dataset = Dataset.open(folder)
+    states = agent.encoder.encode(torch.from_numpy(np.array(dataset.states)))
     for goal in track(GOALS, "regressing a value for each goal", transient=True):
         path = _regressed_path(checkpoint, goal)
         if not path.exists():
             reward, _ = goal.expressions(agent.spec)
             config = agent.training_config
-            model = regress(dataset, agent.encoder, reward, config.discount, config.perturbation, updates)
+            labels = reward.evaluate(np.array(dataset.states))
+            model = regress(dataset, states, labels, config.discount, config.perturbation, updates)
             save_file(model.state_dict(), path)
 
 

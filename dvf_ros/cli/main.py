@@ -19,6 +19,7 @@ COMMANDS = {
     "import": "LeRobot or robomimic data -> dataset",
     "export": "dataset -> LeRobot, robomimic or bags for Foxglove",
     "train": "dataset -> checkpoint",
+    "value": "checkpoint and dataset -> what every controller in it is worth, known by name or by motion alone",
     "report": "checkpoint and dataset -> HTML page on how far to trust values, futures and scores",
     "evaluate": "checkpoints in simulation, beside each other",
     "reproduce": "all that led to the shipped checkpoint",

@@ -94,6 +94,8 @@ class DvfAgent(nn.Module):
                     f"'{key}': found actor, which this agent has not learned: it was trained without rewards, or "
                     "without distillation; set something else, or train anew with both (training.distillation)"
                 )
+        if decision.behavior == "max" and self.occupancy.motion is not None:
+            raise ConfigError("'behavior': expected dropped, found max; this agent knows behaviors by motion only")
         self.decision = decision
         self.device = choose_device(decision.device)
         self.to(self.device)

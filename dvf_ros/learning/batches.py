@@ -9,7 +9,9 @@ from torch import Tensor
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.data.pairs import PairSampler
 from dvf_ros.learning.config import TrainingConfig
+from dvf_ros.learning.context import MotionEncoder, MotionSampler
 from dvf_ros.learning.encoding import StateEncoder
+from dvf_ros.learning.occupancy import Occupancy
 
 
 class Batches:
@@ -22,6 +24,7 @@ class Batches:
         self.config = config
         self.device = device
         self._pairs = PairSampler(dataset, config.discount)
+        self._motions: MotionSampler | None = None
         self.windows = self._on_device(_windows(dataset, config.chunk))  # (W,) frames that a known chunk starts from
         self._labelled = self._on_device(np.flatnonzero(dataset.reward_mask))
         with torch.no_grad():
@@ -29,15 +32,23 @@ class Batches:
         self._actions = self._on_device(np.array(dataset.actions))
         self._rewards = self._on_device(np.array(dataset.rewards))
 
+    def fit_motion(self, encoder: MotionEncoder, dataset: Dataset) -> None:
+        """Fit the encoder to the dataset, and remember what every transition says."""
+        encoder.fit(self.states, dataset)
+        self._motions = MotionSampler(dataset, self.states, encoder)
+
     @property
     def labels(self) -> Tensor:
         """All known rewards (n,); none where nobody labelled anything."""
         return self._rewards[self._labelled]
 
-    def pairs(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def pairs(
+        self, rng: np.random.Generator, count: int, reader: Occupancy | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draw `count` pairs: state (B, E), offset (B,) ticks, future (B, E+1) and behavior (B,).
 
-        The future's last number is the terminal bit: -1, or 1 past a true termination.
+        The future's last number is the terminal bit: -1, or 1 past a true termination. Where the representation is
+        context and an occupancy is given to read it off motion (after `fit_motion`), the behavior is φ (B, P).
         """
         pairs = self._pairs.draw(rng, count)
         # Arriving at the last state earns its reward; only what comes after is the end.
@@ -45,7 +56,12 @@ class Batches:
         bit = self._on_device(np.where(ended, np.float32(1.0), np.float32(-1.0)))
         future = torch.cat([self.states[self._on_device(pairs.future)], bit.unsqueeze(1)], dim=1)
         state = self.states[self._on_device(pairs.index)]
-        return state, self._on_device(pairs.offset), future, self._on_device(pairs.behavior)
+        behavior = self._on_device(pairs.behavior)
+        if reader is not None and reader.motion is not None and self._motions is not None:
+            motions = self._motions.draw(rng, pairs.index)
+            policy = reader.motion(self._on_device(motions.traits), self._on_device(motions.count))
+            behavior = reader.hidden(policy, self._on_device(motions.own))
+        return state, self._on_device(pairs.offset), future, behavior
 
     def chunks(self, rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
         """Draw state (*shape, E), the chunk (*shape, h, A) taken in it, spec's units, and the state after the chunk."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from dvf_ros.core.parsing import ConfigError
 
+Representation = Literal["index", "context"]
 Behavior = Literal["dropped", "max"]
 Scoring = Literal["both", "futures", "heads"]
 Sampler = Literal["distilled", "exact"]
@@ -19,6 +20,8 @@ Device = Literal["auto", "cpu", "cuda"]
 class TrainingConfig:
     """All that shapes the weights. Lengths are in ticks of the spec's rate, noise in standard deviations of the state.
 
+    `representation` says how the occupancy knows who drives: by the index of a recorded behavior, or by context, read
+    off motion, so that a controller can be valued that was in no data (it takes data of many, told apart by name).
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
     another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
     the models come `sampler_distillation` updates of the one-step samplers, then `distillation` updates of the value
@@ -40,6 +43,7 @@ class TrainingConfig:
     members: int = 5
     perturbation: float = 0.1
     behavior_drop: float = 0.25
+    representation: Representation = "index"
 
     def __post_init__(self) -> None:
         _require("discount", self.discount, 0.0 < self.discount < 1.0, "between 0 and 1, both excluded")

@@ -63,9 +63,9 @@ class SamplerDistillation:
     def _future(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """State (B, E), offset (B,), behavior (B,) and noise (B, E+1), as the teacher was trained on them."""
         occupancy = self._agent.occupancy
-        state, offset, future, behavior = self._batches.pairs(rng, self._agent.training_config.batch)
+        state, offset, future, behavior = self._batches.pairs(rng, self._agent.training_config.batch, occupancy)
         hide = torch.from_numpy(rng.random(len(behavior)) < occupancy.drop).to(behavior.device)
-        behavior = torch.where(hide, occupancy.dropped, behavior)
+        behavior = occupancy.hidden(behavior, hide)
         return state + self._blur(rng, state), offset, behavior, self._noise(rng, future.shape)
 
     def _chunk(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:

@@ -87,6 +87,8 @@ class Training:
         rng = np.random.default_rng([settings.seed, FORECAST_STREAM])
         state, offset, future, _ = batches.pairs(rng, FORECAST_PAIRS)
         online.occupancy.forecast.fit(state, offset, future[:, :-1])
+        if online.occupancy.motion is not None:
+            batches.fit_motion(online.occupancy.motion, dataset)
         self.agent = copy.deepcopy(online)
         self._online = online.requires_grad_(True)
         self._weights: list[Tensor] = list(online.parameters())
@@ -103,7 +105,9 @@ class Training:
         online, batches, half = self._online, self.batches, self.config.batch // 2
         state, chunk, after = batches.chunks(rng, self.config.members, half)
         losses = {
-            "occupancy": online.occupancy.loss(*batches.pairs(rng, self.config.batch), self._generator),
+            "occupancy": online.occupancy.loss(
+                *batches.pairs(rng, self.config.batch, online.occupancy), self._generator
+            ),
             "dynamics": online.dynamics.loss(state, online.normalise_action(chunk), after),
             "prior": self._prior_loss(rng),
         }

@@ -10,6 +10,7 @@ lifts the cube reliably; a good choice among its samples does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -96,6 +97,10 @@ class LiftBehavior:
         self._stuck = 0
         self._lapse, self._lapse_left, self._wander = _Lapse.NONE, 0, np.zeros(3)
         self._aim()
+
+    def go_on(self, seed: int | Sequence[int]) -> None:
+        """Draw what is still to come from another seed: the same hand in the same situation, with other luck."""
+        self._rng = np.random.default_rng(seed)
 
     def command(self, observation: Observation) -> Command:
         """Return the next command; only x, y, z, yaw rate and gripper width are used."""

@@ -159,3 +159,41 @@ class LinearGaussian:
             actions = rng.uniform(-1, 1, size=(self.limit, 1))
             recorded.append(episode(path, self.reward_at(path[1:]), actions, False, "drift"))
         return Dataset.from_episodes(toy_spec(2), recorded)
+
+
+class Drift:
+    """x' = x - gain x + spread e in one dimension; controllers differ in their gain alone. Reward: a bump around 0."""
+
+    spread = 0.15
+    width = 0.6
+    discount = 0.9
+    limit = 40
+
+    def path(self, gain: float, start: float, rng: np.random.Generator) -> np.ndarray:
+        """States (limit + 1, 1)."""
+        states = [start]
+        for shock in rng.standard_normal(self.limit):
+            states.append((1.0 - gain) * states[-1] + self.spread * shock)
+        return np.array(states)[:, None]
+
+    def reward_at(self, states: np.ndarray) -> np.ndarray:
+        """Reward (...) on arrival in states (..., 1)."""
+        return np.exp(-0.5 * np.square(states[..., 0] / self.width))
+
+    def value(self, gain: float, state: float) -> float:
+        """Exact discounted return after `state` under a gain, to 1e-12."""
+        offset = np.arange(1, 400)
+        share = (1.0 - gain) ** offset
+        variance = self.width**2 + self.spread**2 * (1.0 - share**2) / (1.0 - (1.0 - gain) ** 2)
+        reward = self.width / np.sqrt(variance) * np.exp(-0.5 * (share * state) ** 2 / variance)
+        return float(np.sum(self.discount ** (offset - 1) * reward))
+
+    def dataset(self, gains: np.ndarray, episodes: int, seed: int) -> Dataset:
+        """`episodes` of every gain from starts in -2 .. 2; a behavior is named after its gain."""
+        rng = np.random.default_rng(seed)
+        recorded = []
+        for gain in np.tile(gains, episodes):
+            path = self.path(gain, rng.uniform(-2, 2), rng)
+            actions = rng.uniform(-1, 1, (self.limit, 1))
+            recorded.append(episode(path, self.reward_at(path[1:]), actions, False, f"{gain:g}"))
+        return Dataset.from_episodes(toy_spec(1), recorded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -59,6 +60,27 @@ def test_an_episode_repeats_bit_for_bit(sim: RobosuiteSim) -> None:
     second = rollout(sim, behavior.command, 5, 60)
     np.testing.assert_array_equal(first.linear, second.linear)
     np.testing.assert_array_equal(first.joint_position, second.joint_position)
+
+
+def test_a_restored_episode_goes_on_as_it_did_and_otherwise_with_other_luck(sim: RobosuiteSim) -> None:
+    behavior = LiftBehavior(BEHAVIORS["clumsy"])
+    behavior.reset(5)
+    observation = sim.reset(5)
+    for _ in range(20):
+        observation = sim.step(behavior.command(observation))
+    state, habits = sim.get_state(), copy.deepcopy(behavior)
+
+    def ahead(hand: LiftBehavior) -> np.ndarray:
+        seen = [sim.set_state(state)]
+        for _ in range(30):
+            seen.append(sim.step(hand.command(seen[-1])))
+        return np.array([observation.eef_position for observation in seen])
+
+    expected = ahead(behavior)
+    np.testing.assert_array_equal(ahead(copy.deepcopy(habits)), expected)
+    other = copy.deepcopy(habits)
+    other.go_on(1)
+    assert np.abs(ahead(other) - expected).max() > 1e-3
 
 
 def test_commands_keep_to_the_limits_and_to_four_axes(sim: RobosuiteSim) -> None:

@@ -9,6 +9,7 @@ from scipy.stats import kendalltau
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.driver import recorded_driver
 from dvf_ros.learning.report.returns import Rewards, dataset_returns
 from dvf_ros.learning.report.values import value_states
 
@@ -20,8 +21,8 @@ MOST = 24  # behaviors; more than these nobody looks at
 class Ranked:
     """One behavior: its value and its return over the same window from the first frames of `episodes` episodes.
 
-    Both with half of their 95 % interval. `known` says whether the agent knows the behavior by name; if not, its
-    value is that of the recorded mixture from its own first states.
+    Both with half of their 95 % interval. `known` says whether the agent knows the behavior, by name or by its
+    motion; if not, its value is that of the recorded mixture from its own first states.
     """
 
     name: str
@@ -64,15 +65,15 @@ def measure_ranking(
     for index in most_recorded(dataset.behavior[usable], MOST):
         name = dataset.behavior_names[index]
         episodes = np.flatnonzero((dataset.behavior == index) & usable)
-        known = name in agent.behavior_names
+        driver = recorded_driver(agent, dataset, int(index))
         drawn = rng.choice(episodes, min(most, len(episodes)), replace=False)
         starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
-        found = value_states(agent, starts, rng, window, agent.behavior_names.index(name) if known else None)
+        found = value_states(agent, starts, rng, window, driver)
         error = np.hypot(_half(found.within), 1.96 * found.within_error.mean())  # noise is shared by a batch
         measured = returns[episodes]
         ranked.append(
             Ranked(
-                name, known, len(episodes), float(found.within.mean()), float(error),
+                name, driver is not None, len(episodes), float(found.within.mean()), float(error),
                 float(measured.mean()), _half(measured),
             )
         )  # fmt: skip

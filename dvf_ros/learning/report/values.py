@@ -34,13 +34,13 @@ class Values:
 
 @torch.inference_mode()
 def value_states(
-    agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, behavior: int | None = None
+    agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, driver: Tensor | None = None
 ) -> Values:
     """Values of states (n, D) by as many futures as the agent's decisions take.
 
-    `behavior` is the index of the recorded behavior that drives on from there; None leaves it to the agent's settings.
+    `driver` is who drives on from there (see dvf_ros.learning.driver); None leaves it to the agent's settings.
     """
-    parts = [_value_batch(agent, states[i : i + BATCH], rng, window, behavior) for i in range(0, len(states), BATCH)]
+    parts = [_value_batch(agent, states[i : i + BATCH], rng, window, driver) for i in range(0, len(states), BATCH)]
     return Values(*np.concatenate(parts, axis=1)) if parts else Values(*np.zeros((5, 0)))
 
 
@@ -66,13 +66,11 @@ def within_window(
 
 
 def _value_batch(
-    agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, behavior: int | None
+    agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, driver: Tensor | None
 ) -> np.ndarray:
     encoded = agent.encoder.encode(torch.from_numpy(np.array(states, np.float32)).to(agent.device))
     found = (
-        agent.evaluate(encoded.unsqueeze(0), rng)
-        if behavior is None
-        else _evaluate_behavior(agent, encoded, rng, behavior)
+        agent.evaluate(encoded.unsqueeze(0), rng) if driver is None else _evaluate_driver(agent, encoded, rng, driver)
     )
     arrays = (found.value, found.standard_error, found.disagreement)
     offsets, rewards = found.offsets.cpu().numpy(), found.rewards.cpu().numpy()
@@ -80,14 +78,13 @@ def _value_batch(
     return np.stack([*(array.cpu().numpy() for array in arrays), *within]).astype(np.float64)
 
 
-def _evaluate_behavior(agent: DvfAgent, encoded: Tensor, rng: np.random.Generator, behavior: int) -> ValueEstimate:
+def _evaluate_driver(agent: DvfAgent, encoded: Tensor, rng: np.random.Generator, driver: Tensor) -> ValueEstimate:
     decision, discount = agent.decision, agent.training_config.discount
     draws = draw_randomness(rng, decision.futures, agent.encoder.size, discount, agent.horizon).to(agent.device)
-    index = torch.tensor([behavior], device=agent.device)
     occupancy, steps = occupancy_in_use(agent)
 
     def sample(state: Tensor, offset: Tensor, noise: Tensor) -> Tensor:
-        return occupancy.sample(state, offset, index, noise, steps)
+        return occupancy.sample(state, offset, driver, noise, steps)
 
     reward = agent.written or agent.reward
     return estimate_value(sample, reward.predict, encoded.unsqueeze(1), draws, discount, agent.horizon)

@@ -1,0 +1,160 @@
+"""Values of the same states by several methods that learned from the same episodes."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
+
+from benchmarks.regressed_value import regress
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.checkpoint import load_checkpoint
+from dvf_ros.learning.value import draw_randomness, estimate_value
+
+DVF, REGRESSED, FQE = "dvf", "regressed", "fqe"
+UNKNOWN = "behavior unknown"
+FUTURES = 256
+SAMPLING_STEPS = 4
+STATES = 64
+"""States that are valued with the same draws."""
+
+SHIPPED = Path("resource/panda_lift.yaml")
+PEER = Path(".venv-d3rlpy/bin/python")
+RATES = (1e-4, 1e-3)
+"""Learning rates of FQE: the library's default, and the regression's."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """States (N, D) of episodes that no training saw, the actions (N, A) taken there, and what became of them.
+
+    behavior (N,) index, episode (N,) seed. logged (N,): the return in the episode itself. continued (C,): the mean
+    return of runs from the states `restored` (C,); `noise` is the variance of such a mean.
+    """
+
+    states: np.ndarray
+    actions: np.ndarray
+    behavior: np.ndarray
+    episode: np.ndarray
+    logged: np.ndarray
+    restored: np.ndarray
+    continued: np.ndarray
+    noise: float
+
+    def truth(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (n,) that the truth `logged` or `continued` is known of, and the returns (n,) there."""
+        return (self.restored, self.continued) if name == "continued" else (np.arange(len(self.logged)), self.logged)
+
+
+def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: Path) -> dict[str, np.ndarray]:
+    """Values (N,) as returns by every method, those that are not told the behavior too.
+
+    The shipped checkpoint is asked as the value monitor asks it: 16 futures, one sampling step, behavior unknown.
+    """
+    encode = agent.encoder.encode
+    states = encode(torch.from_numpy(held.states).float())
+    behavior = torch.from_numpy(held.behavior)
+    dropped = torch.full_like(behavior, agent.occupancy.dropped)
+    shipped = load_checkpoint(SHIPPED)
+    trained_on = encode(torch.from_numpy(np.array(data.states)))
+    known = torch.from_numpy(np.repeat(data.behavior, data.episode_length))
+    config = agent.training_config
+    # First what takes longest: its values are kept, should the rest be cut.
+    log = _log(agent, data, held, _told(trained_on, known), _told(states, behavior))
+    peers = {
+        f"{FQE}, {policy} actions, rate {rate:g}": _fqe(log, policy, rate, updates, config.discount, folder)
+        for policy in ("cloned", "logged")
+        for rate in RATES
+    }
+    found = {
+        DVF: sampled_values(agent, states, behavior),
+        f"{DVF}, {UNKNOWN}": sampled_values(agent, states, dropped),
+        f"shipped checkpoint, {UNKNOWN}": np.array(
+            [shipped.value(row, np.random.default_rng(k))[0] for k, row in enumerate(held.states)]
+        ),
+    }
+    labels = np.zeros(data.frames, np.float32)
+    labels[1:] = data.rewards[:-1]  # on arrival: an episode's first state has none, and no return counts it
+    gain = 1.0 / (1.0 - config.discount)
+    for blur in (0.0, config.perturbation):
+        for name, seen, asked in (
+            (f"{REGRESSED}, perturbed by {blur:g}", _told(trained_on, known), _told(states, behavior)),
+            (f"{REGRESSED}, perturbed by {blur:g}, {UNKNOWN}", trained_on, states),
+        ):
+            model = regress(data, seen, labels, config.discount, blur, updates)
+            found[name] = gain * model(asked).numpy()
+    return found | peers
+
+
+@torch.inference_mode()
+def sampled_values(agent: DvfAgent, states: Tensor, behavior: Tensor) -> np.ndarray:
+    """Values (N,) of model-space states (N, E) where the behaviors (N,) drive: FUTURES futures, exact sampler."""
+    rng, found = np.random.default_rng(0), []
+    discount, horizon = agent.training_config.discount, agent.horizon
+    for rows in torch.arange(len(states)).split(STATES):
+        draws = draw_randomness(rng, FUTURES, agent.encoder.size, discount, horizon)
+        index = behavior[rows].unsqueeze(1)
+
+        def sample(state: Tensor, offset: Tensor, noise: Tensor, index: Tensor = index) -> Tensor:
+            return agent.occupancy.sample(state, offset, index, noise, SAMPLING_STEPS)
+
+        start = states[rows].unsqueeze(1)
+        found.append(estimate_value(sample, agent.reward.predict, start, draws, discount, horizon).value)
+    return torch.cat(found).numpy()
+
+
+def _told(states: Tensor, behavior: Tensor) -> Tensor:
+    """States (N, E + B) that say which of B behaviors drives."""
+    return torch.cat([states, one_hot(behavior).float()], dim=1)
+
+
+def _log(agent: DvfAgent, data: Dataset, held: Held, states: Tensor, asked: Tensor) -> dict[str, np.ndarray]:
+    """The dataset as d3rlpy takes it; actions as shares of their limits, since its policies stay within -1 .. 1."""
+    lower, upper = agent.spec.action_lower, agent.spec.action_upper
+    middle, half = (upper + lower) / 2.0, (upper - lower) / 2.0
+    # An episode's last frame has no action: the step that leads to it is the one that is cut off.
+    kept = np.ones(data.frames, bool)
+    kept[data.episode_start + data.episode_length - 1] = False
+    timeouts = np.zeros(data.frames, np.float32)
+    timeouts[data.episode_start + data.episode_length - 2] = 1.0
+    return {
+        "observations": states.numpy()[kept],
+        "actions": ((data.actions[kept] - middle) / half).astype(np.float32),
+        "rewards": np.array(data.rewards)[kept],
+        "timeouts": timeouts[kept],
+        "query": asked.numpy(),
+        "query_actions": ((held.actions - middle) / half).astype(np.float32),
+    }
+
+
+def _fqe(
+    log: dict[str, np.ndarray], policy: str, rate: float, updates: int, discount: float, folder: Path
+) -> np.ndarray:
+    if not PEER.exists():
+        raise FileNotFoundError(f"expected d3rlpy in {PEER}, found nothing: run `make peers`")
+    of = hashlib.sha256(log["observations"].tobytes() + log["query"].tobytes()).hexdigest()[:12]
+    path = folder / f"fqe_{policy}_{rate:g}_{updates}_{of}.npy"
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as place:
+            np.savez(Path(place) / "log.npz", **log)
+            script = Path(__file__).with_name("fqe.py").resolve()
+            options = [
+                "--policy",
+                policy,
+                "--rate",
+                f"{rate:g}",
+                "--updates",
+                str(updates),
+                "--discount",
+                f"{discount:g}",
+            ]
+            subprocess.run([PEER, "-I", script, Path(place) / "log.npz", path, *options], check=True)
+    return np.load(path)

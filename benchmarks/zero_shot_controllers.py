@@ -1,0 +1,170 @@
+"""Six controllers that the training never saw, known by nothing but the states that they brought about.
+
+Run `python -m benchmarks.zero_shot_controllers` in the environment of env.sh; started again it goes on where it was
+cut. One agent is trained on many hands of all skills; of six others it sees some episodes, states only, and is asked
+what each is worth from states of other episodes. What they earned there is played out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import kendalltau
+
+from benchmarks.continued import TAKEN, Cell, Outcome, outcomes
+from benchmarks.lift_data import STEPS, lift_dataset
+from benchmarks.parts import write_part
+from benchmarks.resumable import trained
+from benchmarks.value_estimators import sampled_values
+from dvf_ros.core.results import Bar, commit
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
+from dvf_ros.learning.driver import driver_by_motion
+from dvf_ros.sim.behaviors import BEHAVIORS, Skill
+
+UNSEEN = 6
+MOTION_SEED, PLAYED_SEED = 40_000, 50_000
+TAIL = 120
+"""Ticks that show what becomes of a state."""
+
+
+@dataclass(frozen=True)
+class Controllers:
+    """Train on many hands, value others."""
+
+    hands: int = 64
+    """Skills that the training data has."""
+    episodes: int = 8
+    """Episodes of each."""
+    updates: int = 8000
+    """Training updates."""
+    shown: int = 20
+    """Episodes of an unseen controller that it is known by."""
+    played: int = 40
+    """Other episodes of it, which tell what it is worth."""
+    processes: int = 2
+    """Episodes that are played at the same time."""
+    folder: Path = Path("results/controllers")
+    """Where data and checkpoint go; what is there already is used."""
+    result: Path = Path("results/zero_shot.json")
+    """Where the figures go; what it says about other parts stays."""
+    bars: bool = True
+    """Hold the figures to the bars; a short form trains too little for that."""
+
+
+QUICK = Controllers(
+    hands=20,
+    episodes=4,
+    updates=600,
+    shown=4,
+    played=4,
+    folder=Path("results/controllers_quick"),
+    result=Path("results/zero_shot_quick.json"),
+    bars=False,
+)
+
+
+def some_skill(level: float, rng: np.random.Generator) -> Skill:
+    """A skill at a level from 0 (novice) to 1 (expert), each of its numbers off by up to a quarter.
+
+    Between the four levels that have names every number is interpolated.
+    """
+    named = np.array([astuple(BEHAVIORS[name]) for name in ("novice", "clumsy", "adept", "expert")])
+    places = np.linspace(0.0, 1.0, len(named))
+    numbers = np.array([np.interp(level, places, column) for column in named.T]) * rng.uniform(
+        0.75, 1.25, named.shape[1]
+    )
+    skill = dict(zip(Skill.__dataclass_fields__, numbers.tolist(), strict=True))
+    return Skill(**skill | {name: min(skill[name], 1.0) for name in ("patience", "shallow")})
+
+
+def main(args: Controllers) -> int:
+    """Run what is missing; status 1 if a bar does not hold."""
+    rng = np.random.default_rng(0)
+    hands = {f"hand {number:02}": some_skill(rng.random(), rng) for number in range(args.hands)}
+    data = lift_dataset(args.folder / "dataset", args.hands * args.episodes, args.processes, skills=hands)
+    settings = TrainingConfig(updates=args.updates, representation="context", sampler_distillation=0, distillation=0)
+    agent = trained(data, LearningConfig(settings, DecisionConfig(device="cpu")), args.folder / "panda_lift.yaml")
+    rng = np.random.default_rng(1)
+    levels = np.linspace(0.0, 1.0, UNSEEN)
+    unseen = {f"level {level:.1f}": some_skill(level, rng) for level in levels}
+    found = {}
+    for number, (name, skill) in enumerate(unseen.items()):
+        seeds = range(MOTION_SEED + 100 * number, MOTION_SEED + 100 * number + args.shown)
+        folder = args.folder / f"motion_{number}"
+        motion = lift_dataset(folder, args.shown, args.processes, seeds.start, {name: skill})
+        # Multiples of TAKEN: the first state that is taken is the first one.
+        first = PLAYED_SEED + 1000 * number
+        others = range(first, first + TAKEN * args.played, TAKEN)
+        cells = [Cell(skill, seed, STEPS, TAIL, 0, settings.discount) for seed in others]
+        played = outcomes(cells, args.folder / "played", args.processes)
+        trajectories = [motion.states[motion.frames_of(episode)] for episode in range(motion.episodes)]
+        found[name] = _valued(agent, trajectories, played)
+    figures = {
+        "commit": commit(),
+        "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates},
+        "shown_episodes": args.shown,
+        "played_episodes": args.played,
+        "by_controller": found,
+    } | {of: summary(found, of) for of in ("start", "visited")}
+    Console().print(_table(found))
+    start = figures["start"]
+    bars = [
+        Bar("Kendall's tau of six unseen controllers, from the start", start["tau"], ">=", 0.8),
+        Bar("error of their values, as a share of their mean", start["error"], "<=", 0.1),
+    ]
+    command = "make bench-zero-shot PART=controllers"
+    seeds = [MOTION_SEED, PLAYED_SEED]
+    return 0 if write_part(args.result, {"controllers": figures}, bars if args.bars else [], seeds, command) else 1
+
+
+def _valued(agent: DvfAgent, trajectories: list[np.ndarray], played: list[Outcome]) -> dict[str, Any]:
+    """Value and return, from the first states and over all that were taken; without knowing who drives as well."""
+    states = agent.encoder.encode(torch.from_numpy(np.concatenate([one.states for one in played])).float())
+    driver = driver_by_motion(agent, trajectories)
+    values = {
+        "value": sampled_values(agent, states, driver.expand(len(states), -1)),
+        "value_unknown": sampled_values(agent, states, torch.full((len(states),), agent.occupancy.dropped)),
+        "return": np.concatenate([one.logged for one in played]),
+    }
+    each = {name: found.reshape(len(played), -1) for name, found in values.items()}
+    return {
+        "start": {name: float(found[:, 0].mean()) for name, found in each.items()}
+        | {"standard_error": float(each["return"][:, 0].std(ddof=1) / np.sqrt(len(played)))},
+        "visited": {name: float(found.mean()) for name, found in each.items()}
+        | {"standard_error": float(each["return"].mean(axis=1).std(ddof=1) / np.sqrt(len(played)))},
+    }
+
+
+def summary(found: dict[str, Any], of: str) -> dict[str, float]:
+    """Kendall's τ with the returns, and the mean error as a share of the mean return; the same for who knows nobody."""
+    columns = {key: np.array([one[of][key] for one in found.values()]) for key in ("value", "value_unknown", "return")}
+    truth = columns["return"]
+
+    def of_column(values: np.ndarray) -> tuple[float, float]:
+        return float(kendalltau(values, truth).statistic), float(np.abs(values - truth).mean() / truth.mean())
+
+    (tau, error), (tau_unknown, error_unknown) = of_column(columns["value"]), of_column(columns["value_unknown"])
+    return {"tau": tau, "error": error, "tau_unknown": tau_unknown, "error_unknown": error_unknown}
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table("controller", "value from the start", "return", "value where it went", "return")
+    for name, one in found.items():
+        cells = [one[of][key] for of in ("start", "visited") for key in ("value", "return")]
+        table.add_row(name, *(f"{cell:.2f}" for cell in cells))
+    return table
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    sys.exit(main(tyro.cli(Controllers, default=QUICK if os.environ.get("QUICK") == "1" else Controllers())))

@@ -1,0 +1,44 @@
+"""The parts of the benchmark of unseen controllers that its figures rest on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.parts import write_part
+from benchmarks.zero_shot_controllers import some_skill, summary
+from dvf_ros.core.results import Bar
+from dvf_ros.sim.behaviors import BEHAVIORS
+
+
+@pytest.mark.parametrize(("level", "name"), [(0.0, "novice"), (1 / 3, "clumsy"), (2 / 3, "adept"), (1.0, "expert")])
+def test_a_skill_resembles_the_named_one_of_its_level_and_is_another(level: float, name: str) -> None:
+    found = some_skill(level, np.random.default_rng(0))
+    named = np.array(astuple(BEHAVIORS[name]))
+    assert found != BEHAVIORS[name] and found.patience <= 1.0 and found.shallow <= 1.0
+    assert np.all(np.abs(np.array(astuple(found)) - named) <= 0.2501 * named)
+
+
+def test_the_summary_ranks_and_measures_in_shares_of_the_mean_return() -> None:
+    values, returns = [1.0, 2.0, 4.0], [1.0, 3.0, 5.0]
+    found = {
+        str(k): {"start": {"value": v, "value_unknown": 3.0, "return": r}}
+        for k, (v, r) in enumerate(zip(values, returns, strict=True))
+    }
+    figures = summary(found, "start")
+    assert figures["tau"] == pytest.approx(1.0) and figures["error"] == pytest.approx(2 / 9)
+    assert figures["error_unknown"] == pytest.approx(4 / 9)
+
+
+def test_a_part_leaves_what_others_have_written(tmp_path: Path) -> None:
+    path = tmp_path / "both.json"
+    assert write_part(path, {"a": 1}, [Bar("first", 1.0, ">=", 0.5)], [0], "one")
+    assert not write_part(path, {"b": 2}, [Bar("second", 0.0, ">=", 0.5)], [0], "two")
+    assert write_part(path, {"a": 3}, [Bar("first", 2.0, ">=", 0.5)], [0], "one")
+    found = json.loads(path.read_text())
+    assert found["figures"] == {"a": 3, "b": 2}
+    assert {bar["name"]: bar["holds"] for bar in found["bars"]} == {"first": True, "second": False}

@@ -1,0 +1,122 @@
+"""A controller that was in no training data is valued from its motion alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import kendalltau
+
+from dvf_ros.core.parsing import ConfigError
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
+from dvf_ros.learning.context import TRAITS, MotionEncoder, MotionSampler
+from dvf_ros.learning.driver import driver_by_motion, driver_by_name
+from dvf_ros.learning.report.values import value_states
+from dvf_ros.learning.training import train
+from tests.learning.small import CONFIG, dataset
+from tests.learning.systems import Drift
+
+SYSTEM = Drift()
+GAINS = np.geomspace(0.03, 0.3, 24)
+UNSEEN = np.sqrt(GAINS[1:-1:4] * GAINS[2::4])  # halfway between two that were seen
+STARTS = np.array([[-1.2], [0.8], [1.5]])
+
+
+def sampler(data: Dataset) -> tuple[MotionSampler, MotionEncoder, torch.Tensor]:
+    states, encoder = torch.from_numpy(np.array(data.states)), MotionEncoder(1, 16)
+    encoder.fit(states, data)
+    return MotionSampler(data, states, encoder), encoder, states
+
+
+def test_a_controller_is_known_by_others_of_its_episodes_or_not_at_all() -> None:
+    data = SYSTEM.dataset(GAINS[:5], 2, seed=0)
+    motions, encoder, states = sampler(data)
+    frame = np.arange(data.frames)
+    episode = np.repeat(np.arange(data.episodes), data.episode_length)
+    whole = []  # what each episode says by itself
+    for index in range(data.episodes):
+        path = states[data.frames_of(index)]
+        whole.append(encoder.signs(path[:-1], path[1:]).mean(dim=0).numpy())
+    seen = np.zeros(data.frames)
+    for seed in range(20):
+        found = motions.draw(np.random.default_rng(seed), frame)
+        rows = ~found.own & (found.count == SYSTEM.limit)
+        other = [
+            np.flatnonzero((data.behavior == data.behavior[e]) & (np.arange(data.episodes) != e))[0] for e in episode
+        ]
+        np.testing.assert_allclose(found.traits[rows], np.array(whole)[other][rows], atol=1e-3)
+        seen += rows
+    assert (seen > 0).all(), "every row is told who drives at some time"
+
+
+def test_a_behavior_of_one_episode_is_never_known() -> None:
+    motions, _, _ = sampler(SYSTEM.dataset(GAINS[:3], 1, seed=0))
+    assert motions.draw(np.random.default_rng(0), np.array([0, 50, 100])).own.all()
+
+
+def test_the_fewer_transitions_the_closer_to_the_average_controller() -> None:
+    _, encoder, _ = sampler(SYSTEM.dataset(GAINS, 10, seed=0))
+    traits = torch.full((3, TRAITS), 2.0)
+    guess = encoder(traits, torch.tensor([0, 40, 4000]))[:, :TRAITS]
+    assert (guess[0] == 0.0).all()
+    assert (guess[1].abs() <= guess[2].abs()).all() and guess[1].abs().max() < guess[2].abs().max()
+
+
+def agent_of(representation: str) -> DvfAgent:
+    training = TrainingConfig(
+        discount=SYSTEM.discount,
+        chunk=1,
+        updates=2500,
+        sampler_distillation=0,
+        distillation=0,
+        batch=256,
+        width=64,
+        members=1,
+        perturbation=0.02,
+        ema=0.99,
+    )
+    config = LearningConfig(
+        replace(training, representation=representation),
+        DecisionConfig(futures=256, occupancy_steps=6, execute=1, device="cpu"),
+    )
+    return train(SYSTEM.dataset(GAINS, 40, seed=0), config)[0]
+
+
+@pytest.mark.slow
+def test_unseen_controllers_are_valued_and_ranked_from_their_motion() -> None:
+    agent = agent_of("context")
+    rng = np.random.default_rng(7)
+    found, exact = [], []
+    for gain in UNSEEN:
+        motion = [SYSTEM.path(gain, start, rng) for start in rng.uniform(-2, 2, 40)]
+        values = value_states(agent, STARTS, np.random.default_rng(0), agent.horizon, driver_by_motion(agent, motion))
+        found.append(values.value)
+        exact.append([SYSTEM.value(gain, start) for start in STARTS[:, 0]])
+    assert kendalltau(np.mean(found, axis=1), np.mean(exact, axis=1)).statistic == pytest.approx(1.0)
+    error = np.abs(np.mean(found, axis=1) - np.mean(exact, axis=1))
+    assert (error < 0.1 * np.mean(exact, axis=1)).all()
+    mixture = value_states(agent, STARTS, np.random.default_rng(0), agent.horizon).value.mean()
+    assert np.mean(found[0]) < mixture < np.mean(found[-1]), "whoever is not known is worth something in between"
+
+
+def test_an_agent_that_knows_names_only_says_so() -> None:
+    named, _ = train(dataset(), CONFIG)
+    with pytest.raises(ValueError, match=r"--training\.representation context"):
+        driver_by_motion(named, [dataset().states[:5]])
+    assert driver_by_name(named, "b") == torch.tensor([1])
+    assert driver_by_name(named, "nobody") is None
+
+
+def test_bad_motion_is_refused_and_so_is_the_best_of_behaviors_that_have_no_index() -> None:
+    agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
+    with pytest.raises(ValueError, match="at least 2 states"):
+        driver_by_motion(agent, [dataset().states[:1]])
+    with pytest.raises(ValueError, match=r"trajectories \(L, 7\)"):
+        driver_by_motion(agent, [np.zeros((5, 3))])
+    assert driver_by_name(agent, "b") is None
+    with pytest.raises(ConfigError, match="found max"):
+        agent.configure(replace(agent.decision, behavior="max"))
