@@ -7,6 +7,7 @@ on the same data: a perceptron regressed on the returns of all labels, and d3rlp
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,8 @@ def main(args: ValueBenchmark) -> int:
         "squared_error_as_share_of": against,
     }
     bars = _bars(figures[DVF], against) if args.bars else []
-    return 0 if write_results(args.result, figures | about, bars, seeds) else 1
+    command = shlex.join(["python", "-m", "benchmarks.value", *sys.argv[1:]])
+    return 0 if write_results(args.result, figures | about, bars, seeds, command) else 1
 
 
 def _joined(cells: list[Cell], outcomes: list[Outcome], behavior_names: tuple[str, ...]) -> Held:
