@@ -33,6 +33,9 @@ from dvf_ros.sim.behaviors import BEHAVIORS, Skill
 
 UNSEEN = 6
 MOTION_SEED, PLAYED_SEED = 40_000, 50_000
+SHARE = 4
+"""Of the states that are taken every fourth is valued."""
+
 TAIL = 120
 """Ticks that show what becomes of a state."""
 
@@ -128,13 +131,13 @@ def main(args: Controllers) -> int:
 
 
 def _valued(agent: DvfAgent, trajectories: list[np.ndarray], played: list[Outcome]) -> dict[str, Any]:
-    """Value and return, from the first states and over all that were taken; without knowing who drives as well."""
-    states = agent.encoder.encode(torch.from_numpy(np.concatenate([one.states for one in played])).float())
+    """Value and return, from the first states and over those where it went; without knowing who drives as well."""
+    states = agent.encoder.encode(torch.from_numpy(np.concatenate([one.states[::SHARE] for one in played])).float())
     driver = driver_by_motion(agent, trajectories)
     values = {
         "value": sampled_values(agent, states, driver.expand(len(states), -1)),
         "value_unknown": sampled_values(agent, states, torch.full((len(states),), agent.occupancy.dropped)),
-        "return": np.concatenate([one.logged for one in played]),
+        "return": np.concatenate([one.logged[::SHARE] for one in played]),
     }
     each = {name: found.reshape(len(played), -1) for name, found in values.items()}
     return {
