@@ -35,9 +35,6 @@ from dvf_ros.learning.value import (
 )
 from dvf_ros.learning.written_reward import ExpressionReward
 
-BLOCK = 16
-"""Candidates that are valued together on a CPU: their numbers stay in its cache, and between blocks time is checked."""
-
 
 class DvfAgent(nn.Module):
     """Encoder, behavior prior, dynamics, occupancy and reward of one robot spec, and the decision that they make.
@@ -144,7 +141,7 @@ class DvfAgent(nn.Module):
         times.append(clock(self.device))
         ends = self.dynamics.predict(start.expand(len(proposed), -1), proposed)  # (K, N, E)
         times.append(clock(self.device))
-        value, disagreement, error = self._value_ends(ends, rng, deadline)
+        value, disagreement, error = self._value_ends(ends, rng, times[0], deadline)
         chunks, ends = proposed[: len(value)], ends[:, : len(value)]
         scores = value - self.decision.pessimism * disagreement
         supported = self.support.holds(self.dynamics.spread(ends), self.decision.false_alarm)
@@ -260,15 +257,16 @@ class DvfAgent(nn.Module):
         """Whether the value heads have a say in scores: they do not know a reward that somebody wrote."""
         return self.decision.scoring != "futures" and self.written is None and bool(self.distilled)
 
-    def _value_ends(self, ends: Tensor, rng: np.random.Generator, deadline: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Value, disagreement and standard error, each (n,), of as many of the ends (K, N, E) as time allows."""
+    def _value_ends(
+        self, ends: Tensor, rng: np.random.Generator, begin: float, deadline: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Value, disagreement and standard error, each (n,), of as many ends (K, N, E) as time from `begin` allows."""
         known = self.value_heads.predict(ends).mean(dim=1) if self.uses_heads else None  # (K, N)
         if known is not None and self.decision.scoring == "heads":
             values, error = known, torch.zeros_like(known[0])  # nothing is sampled
         else:
             draws = self._draw(rng)
-            blocks = ends.split(BLOCK if self.device.type == "cpu" else ends.shape[1], dim=1)
-            done = estimate_in_blocks(lambda block: self.evaluate_with(block, draws), blocks, deadline, self.device)
+            done = estimate_in_blocks(lambda block: self.evaluate_with(block, draws), ends, begin, deadline)
             values = torch.cat([item.heads for item in done], dim=1)  # (K, n)
             error = torch.cat([item.standard_error for item in done])
             if known is not None:

@@ -15,6 +15,12 @@ from dvf_ros.learning.device import clock
 SAMPLED = 0.5
 """Weight of sampled differences between candidates beside those of the value heads."""
 
+BLOCK = 32
+"""Candidates that are valued together on a CPU: their numbers stay in its cache."""
+
+SMALL_BLOCK = 8
+"""The same where time is short: it is looked at after each block."""
+
 # (state (..., E), offset (...) ticks, noise (..., E+1)) -> future (..., E+1), the last a terminal bit in -1 .. 1
 SampleFuture = Callable[[Tensor, Tensor, Tensor], Tensor]
 # state (..., E) -> reward (K, ...), one per ensemble member
@@ -109,24 +115,30 @@ def estimate_value(
     return ValueEstimate(draws.offsets, heads, heads.mean(dim=0), error * gain, disagreement, mean, futures)
 
 
-def estimate_in_blocks(
-    estimate: Callable[[Tensor], ValueEstimate],
-    blocks: Sequence[Tensor],
-    deadline: float,
-    device: torch.device,
-) -> list[ValueEstimate]:
-    """Estimates of the first block, and of the next ones while each is likely to be done by `deadline` (steady s).
+def block_size(spent: float, left: float) -> int:
+    """Candidates to value together on a CPU, when a decision has taken `spent` s so far and has `left` s to go.
 
-    A block is taken to last as long as the slowest one before it.
+    Valuing takes about twice as long as all that comes before it.
+    """
+    return BLOCK if left >= 4.0 * spent else SMALL_BLOCK
+
+
+def estimate_in_blocks(
+    estimate: Callable[[Tensor], ValueEstimate], ends: Tensor, begin: float, deadline: float
+) -> list[ValueEstimate]:
+    """Estimates of the first block of ends (K, N, E), and of the next while each is likely to be done by `deadline`.
+
+    A block is taken to last as long as the slowest one before it. `begin` is when the decision began; both are in
+    steady s, as `time.monotonic`. A CUDA device values all at once.
     """
     done: list[ValueEstimate] = []
-    slowest = 0.0
-    for block in blocks:
-        begin = clock(device)
-        if done and begin + slowest > deadline:
+    now, slowest = clock(ends.device), 0.0
+    for block in ends.split(ends.shape[1] if ends.is_cuda else block_size(now - begin, deadline - now), dim=1):
+        if done and now + slowest > deadline:
             break
         done.append(estimate(block))
-        slowest = max(slowest, clock(device) - begin)
+        before, now = now, clock(ends.device)
+        slowest = max(slowest, now - before)
     return done
 
 

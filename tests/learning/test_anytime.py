@@ -11,10 +11,10 @@ import torch
 
 from dvf_ros.control.brain import Request
 from dvf_ros.core.decision import Decision
-from dvf_ros.learning import agent as agents
+from dvf_ros.learning import value
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.training import train
-from dvf_ros.learning.value import Draws, ValueEstimate
+from dvf_ros.learning.value import Draws, ValueEstimate, block_size
 from tests.learning.small import CONFIG, SPEC, dataset
 
 SLOW = 0.05
@@ -40,7 +40,8 @@ def slow(trained: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> DvfAgent:
         time.sleep(SLOW)
         return usual(states, draws)
 
-    monkeypatch.setattr(agents, "BLOCK", BLOCK)
+    monkeypatch.setattr(value, "BLOCK", BLOCK)
+    monkeypatch.setattr(value, "SMALL_BLOCK", BLOCK)
     monkeypatch.setattr(trained, "evaluate_with", evaluate)
     return trained
 
@@ -64,6 +65,11 @@ def test_the_best_of_what_was_scored_in_time_is_chosen(slow: DvfAgent) -> None:
     among = decision.supported if decision.supported.any() else np.ones(scored, bool)
     assert decision.scores[decision.chosen] == decision.scores[among].max()
     np.testing.assert_array_equal(decision.chunk, decision.candidates[decision.chosen])
+
+
+def test_blocks_are_small_where_time_is_short() -> None:
+    assert block_size(spent=0.003, left=np.inf) == block_size(spent=0.003, left=0.034) == value.BLOCK
+    assert block_size(spent=0.020, left=0.017) == block_size(spent=0.003, left=-1.0) == value.SMALL_BLOCK
 
 
 def test_one_block_is_scored_however_late_it_is(slow: DvfAgent) -> None:
