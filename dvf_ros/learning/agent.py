@@ -18,6 +18,7 @@ from dvf_ros.learning.device import choose_device, clock
 from dvf_ros.learning.dynamics import Dynamics
 from dvf_ros.learning.encoding import StateEncoder
 from dvf_ros.learning.heads import Actor, ValueHeads
+from dvf_ros.learning.nets import deviation
 from dvf_ros.learning.occupancy import Occupancy
 from dvf_ros.learning.prior import BehaviorPrior
 from dvf_ros.learning.reward import RewardEnsemble
@@ -271,7 +272,7 @@ class DvfAgent(nn.Module):
             error = torch.cat([item.standard_error for item in done])
             if known is not None:
                 values, error = blend(known[:, : len(error)], values), SAMPLED * error
-        return values.mean(dim=0), values.std(dim=0, correction=0), error
+        return values.mean(dim=0), deviation(values), error
 
     def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dvf_ros.learning.config import TrainingConfig
-from dvf_ros.learning.nets import EnsembleMLP
+from dvf_ros.learning.nets import EnsembleMLP, deviation
 
 
 class Dynamics(nn.Module):
@@ -32,7 +32,7 @@ class Dynamics(nn.Module):
 
     def spread(self, ends: Tensor) -> Tensor:
         """How far the members' ends (K, B, E) are apart, (B,), in units of what a chunk usually changes."""
-        return (ends.std(dim=0, correction=0) / self.residual_scale).square().mean(dim=-1).sqrt()
+        return (deviation(ends) / self.residual_scale).square().mean(dim=-1).sqrt()
 
     def loss(self, state: Tensor, chunk: Tensor, after: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Squared error of the scaled residual; state, after (K, B, E), chunk (K, B, h, A): a batch per member."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# (x (..., E), time (..., 1)) -> dx/dtime (..., E)
-Velocity = Callable[[Tensor, Tensor], Tensor]
+# (x (..., E), time (..., 1) or one for all) -> dx/dtime (..., E)
+Velocity = Callable[[Tensor, Tensor | float], Tensor]
 
 DATA_SCALE = 0.5
 START_SHARE = 0.25
@@ -39,14 +39,14 @@ def flow_matching_loss(
     return loss, {"loss": loss.detach(), "one_step": at_start}
 
 
-def linear_velocity(x: Tensor, time: Tensor) -> Tensor:
+def linear_velocity(x: Tensor, time: Tensor | float) -> Tensor:
     """The velocity that carries unit noise to centred Gaussian data of DATA_SCALE.
 
     Networks learn what is left of it. At time 0 it is -x exactly: one Euler step then returns the network's output,
     the mean of the data, without the noise having to cancel inside the network.
     """
     variance = DATA_SCALE**2
-    return x * ((variance * time - (1.0 - time)) / (variance * time.square() + (1.0 - time).square()))
+    return x * ((variance * time - (1.0 - time)) / (variance * time**2 + (1.0 - time) ** 2))
 
 
 def sample_flow(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
@@ -59,7 +59,7 @@ def sample_flow(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
     x = noise
     previous = None
     for step in range(steps):
-        time = torch.full((1,), step / steps, dtype=noise.dtype, device=noise.device)
+        time = step / steps
         end = x + (1.0 - time) * velocity(x, time)
         aim = end if previous is None else 1.5 * end - 0.5 * previous
         x = x + (aim - x) / (steps - step)

@@ -81,5 +81,5 @@ class Occupancy(nn.Module):
         policy = behavior if behavior.is_floating_point() else self.behavior(behavior)
         return self.net.context(state, embed_offset(offset.unsqueeze(-1)), policy)
 
-    def _velocity(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        return linear_velocity(x, time) + self.net(context, x, embed_time(time))
+    def _velocity(self, x: Tensor, time: Tensor | float, context: Tensor) -> Tensor:
+        return linear_velocity(x, time) + self.net(context, x, embed_time(time, x.device))

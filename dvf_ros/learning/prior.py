@@ -37,5 +37,5 @@ class BehaviorPrior(nn.Module):
         flat = sample_flow(lambda x, t: self._velocity(x, t, context), noise.flatten(1), steps)
         return flat.unflatten(1, (self.chunk, self.action_size))
 
-    def _velocity(self, x: Tensor, time: Tensor, context: Tensor) -> Tensor:
-        return linear_velocity(x, time) + self.net(context, x, embed_time(time))
+    def _velocity(self, x: Tensor, time: Tensor | float, context: Tensor) -> Tensor:
+        return linear_velocity(x, time) + self.net(context, x, embed_time(time, x.device))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from dvf_ros.learning.device import clock
+from dvf_ros.learning.nets import deviation
 
 SAMPLED = 0.5
 """Weight of sampled differences between candidates beside those of the value heads."""
@@ -110,8 +111,8 @@ def estimate_value(
     pairs = mean.unflatten(-1, (-1, 2)).mean(
         dim=-1
     )  # (N, M / 2): antithetic pairs are not independent, their means are
-    error = pairs.std(dim=-1) / math.sqrt(pairs.shape[-1])
-    disagreement = heads.std(dim=0, correction=0)
+    error = deviation(pairs, dim=-1) / math.sqrt(pairs.shape[-1] - 1)
+    disagreement = deviation(heads)
     return ValueEstimate(draws.offsets, heads, heads.mean(dim=0), error * gain, disagreement, mean, futures)
 
 

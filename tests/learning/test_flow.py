@@ -13,7 +13,7 @@ from dvf_ros.learning.flow import DATA_SCALE, draw_times, flow_matching_loss, li
 MEAN, SPREAD = 1.5, 0.7
 
 
-def exact_velocity(x: Tensor, time: Tensor) -> Tensor:
+def exact_velocity(x: Tensor, time: Tensor | float) -> Tensor:
     """E[target - noise | x]: x is Gaussian with mean time m and variance time^2 s^2 + (1 - time)^2."""
     variance = (time * SPREAD) ** 2 + (1 - time) ** 2
     return MEAN + (SPREAD**2 * time - (1 - time)) / variance * (x - time * MEAN)

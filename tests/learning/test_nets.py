@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn import functional
 
-from dvf_ros.learning.nets import OFFSET_FEATURES, TIME_FEATURES, BroadcastMLP, EnsembleMLP, embed_offset, embed_time
+from dvf_ros.learning.nets import (
+    OFFSET_FEATURES,
+    TIME_FEATURES,
+    BroadcastMLP,
+    EnsembleMLP,
+    deviation,
+    embed_offset,
+    embed_time,
+)
 
 
 def test_shared_inputs_give_what_repeated_ones_give() -> None:
@@ -34,4 +43,20 @@ def test_offsets_that_differ_by_a_tick_are_told_apart() -> None:
     features = embed_offset(torch.arange(1, 200).unsqueeze(-1))
     assert features.shape == (199, OFFSET_FEATURES)
     assert float((features[1:] - features[:-1]).norm(dim=-1).min()) > 0.05
-    assert embed_time(torch.rand(3, 1)).shape == (3, TIME_FEATURES)
+
+
+@pytest.mark.parametrize("time", [0.0, 0.25, 1.0])
+def test_a_time_that_all_share_has_the_features_of_one_per_row(time: float) -> None:
+    device = torch.device("cpu")
+    each = embed_time(torch.full((3, 1), time), device)
+    assert each.shape == (3, TIME_FEATURES)
+    with torch.inference_mode():
+        shared = embed_time(time, device)
+    torch.testing.assert_close(shared.expand(3, -1), each)
+    assert not shared.is_inference()  # kept for training, too, whoever asked first
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_the_deviation_is_the_standard_one(dim: int) -> None:
+    values = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(deviation(values, dim), values.std(dim, correction=0))
