@@ -72,7 +72,7 @@ class EnsembleMLP(nn.Module):
 
 
 def deviation(values: Tensor, dim: int = 0) -> Tensor:
-    """Standard deviation of a few values along `dim`, as `std(dim, correction=0)`, whose kernel is four times slower."""
+    """Standard deviation of a few values along `dim`, four times as fast as `std(dim, correction=0)`."""
     return (values - values.mean(dim, keepdim=True)).square().mean(dim).sqrt()
 
 
