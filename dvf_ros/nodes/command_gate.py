@@ -15,6 +15,7 @@ from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
 from dvf_ros.control.gate import Gate, Outgoing, input_topic
+from dvf_ros.control.one_voice import OneVoice
 from dvf_ros.core.selection import FieldSelector, SelectionError
 from dvf_ros.core.spec import Source
 from dvf_ros.nodes.diagnostics import steady_updater
@@ -33,7 +34,10 @@ BUTTON_QOS = (
 
 
 class CommandGate(Node):
-    """Subscribes to `unsafe/<topic>` and publishes `<topic>` for every action topic of the spec."""
+    """Subscribes to `unsafe/<topic>` and publishes `<topic>` for every action topic of the spec.
+
+    One may take over from another there, but of several that command at once none is passed on.
+    """
 
     def __init__(self) -> None:
         super().__init__("command_gate")
@@ -84,15 +88,17 @@ class CommandGate(Node):
         """Stop the robot."""
         self._send(self._gate.stop("the gate ends", at_once=True))
 
-    def _receiver(self, source: Source) -> Callable[[Any], None]:
-        selector = FieldSelector(source)
+    def _receiver(self, source: Source) -> Callable[[Any, dict[str, Any]], None]:
+        selector, voice = FieldSelector(source), OneVoice()
 
-        def receive(message: Any) -> None:
+        def receive(message: Any, info: dict[str, Any]) -> None:
             now, refused = self._now(), self._gate.counters.refused
             header = getattr(message, "header", None)
             # rclpy's Time raises for a time before 1970, and no message may end this process.
             stamp = None if header is None else header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
             try:
+                if not voice.alone(info["publication_sequence_number"], time.monotonic_ns()):
+                    raise SelectionError("several publishers command at once; stop all but one")
                 if stamp is not None and stamp < 0:
                     raise SelectionError(f"expected a stamp since 1970, found {stamp} ns")
                 if header is not None and header.frame_id not in ("", self._frame):

@@ -241,6 +241,23 @@ def test_a_second_hand_on_the_wire_is_reported(ros: tuple[Processes, Observer]) 
     wait_for(lambda: robot.says("somebody else commands the robot on cmd_twist"), "the warning")
 
 
+def test_of_two_that_command_at_once_neither_is_passed_on(ros: tuple[Processes, Observer]) -> None:
+    processes, observer = ros
+    robot = Robot(observer)
+    start(processes)
+    first = processes.start_module("tests.nodes.command_source", str(SPEC))
+    wait_for(robot.moves, "motion by the first")
+    second = processes.start_module("tests.nodes.command_source", str(SPEC))
+    wait_for(lambda: robot.says("several publishers command at once"), "the reason")
+    wait_for(robot.stands, "a stop")
+    told = len(robot.twists)
+    time.sleep(0.5)
+    assert all(message.twist.linear.x == 0 for _, message in robot.twists[told:])
+    processes.end(first, signal.SIGKILL, timeout=5.0)
+    wait_for(robot.moves, "motion by the one that is left")
+    processes.end(second, signal.SIGKILL, timeout=5.0)
+
+
 def test_a_deadline_shorter_than_the_period_is_refused(ros: tuple[Processes, Observer]) -> None:
     processes, _ = ros
     assert start(processes, deadline=0.03).wait(20) == 1

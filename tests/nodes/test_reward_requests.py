@@ -17,16 +17,19 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
+from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ActionScores, ControllerStatus
 from dvf_ros.srv import SetReward
 from tests.nodes.harness import Observer, Processes, ros_domain, wait_for
-from tests.nodes.test_controller import LATCHED, Base, change_state, checkpoint, start
+from tests.nodes.test_controller import CONFIG, LATCHED, Base, change_state, checkpoint, start
 
 __all__ = ["checkpoint"]  # the fixture
 
 pytestmark = pytest.mark.ros
 
 ALWAYS = "norm(position) < 1000000"
+REPETITIONS = 7
+PERIOD_NS = RobotSpec.load(CONFIG / "base_goto.yaml").period_ns
 
 
 @pytest.fixture
@@ -121,6 +124,31 @@ def test_a_goal_is_a_place_in_the_frame_of_the_object(ros: tuple[Processes, Obse
     poses.publish(pose)
     wait_for(lambda: statuses[-1].reward == "exp(-distance(position, [2, 0, 0]) / 0.1)", "the other goal")
     wait_for(lambda: reported().get("reward") == statuses[-1].reward and not reported()["refused goal"], "its report")
+
+
+def test_decisions_serve_a_goal_from_the_next_tick_on(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+    processes, observer = ros
+    Base(observer, frame="odom")
+    scores = observer.collect(ActionScores, "controller/scores", 1000)
+    points = observer.node.create_publisher(PointStamped, "controller/goal_point", 1)
+    process = start(ros, checkpoint)
+    activate(observer)
+    wait_for(points.get_subscription_count, "ears for goals")
+    wait_for(lambda: len(scores) > 3, "decisions by the learned reward")
+    waited = []
+    for _ in range(REPETITIONS):
+        since = observer.node.get_clock().now().nanoseconds
+        # So far away that every future is worth exactly 0; no learned reward is.
+        points.publish(PointStamped(header=Header(frame_id="odom"), point=Point(x=1e6)))
+        served = wait_for(lambda: [item for item in list(scores) if max(item.values) == 0], "a decision for the goal")
+        waited.append(nanoseconds(served[0]) - since)
+        assert observer.call(SetReward, "controller/set_reward", SetReward.Request()).success
+        scores.clear()
+        wait_for(lambda: scores and min(scores[-1].values) > 0, "the learned reward again")
+        scores.clear()
+    # A chunk is executed for four ticks: without dropping it a goal would wait for two and a half, on average.
+    assert sorted(waited)[REPETITIONS // 2] < 2 * PERIOD_NS, waited
+    assert processes.end(process) == 0
 
 
 def test_parameters_change_together_or_not_at_all(ros: tuple[Processes, Observer], checkpoint: Path) -> None:

@@ -1,0 +1,42 @@
+"""Which numbers of messages are one publisher's, and which are two that speak in turn."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dvf_ros.control.one_voice import WINDOW_NS, OneVoice
+
+PERIOD = 50_000_000
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=50))
+def test_one_publisher_is_alone_however_many_of_its_messages_are_lost(steps: list[int]) -> None:
+    voice, number = OneVoice(), 0
+    for tick, step in enumerate(steps):
+        number += step
+        assert voice.alone(number, tick * PERIOD)
+
+
+def test_a_publisher_that_starts_anew_is_alone() -> None:
+    voice = OneVoice()
+    assert all(voice.alone(number, number * PERIOD) for number in range(1, 100))
+    assert all(voice.alone(number, (100 + number) * PERIOD) for number in range(1, 100))
+
+
+@given(first=st.integers(1, 1000), second=st.integers(1, 1000))
+def test_of_two_that_take_turns_neither_is_heard_until_one_has_been_silent_for_a_second(
+    first: int, second: int
+) -> None:
+    voice, heard = OneVoice(), []
+    for turn in range(40):
+        now = turn * PERIOD
+        heard += [voice.alone(first + turn, now), voice.alone(second + turn, now + PERIOD // 2)]
+    assert not any(heard[5:]), "known after two turns of each"
+    assert not voice.alone(max(first, second) + 41, now + PERIOD)
+    assert voice.alone(max(first, second) + 42, now + 2 * WINDOW_NS)
+
+
+def test_messages_without_a_number_are_believed() -> None:
+    voice = OneVoice()
+    assert all(voice.alone(None, tick * PERIOD) for tick in range(10))
