@@ -150,6 +150,10 @@ class Brain:
         """Drop the chunk, which serves a purpose that is no more: the next tick asks for a decision."""
         self._chunk = None
 
+    def outdated(self, request: Request, stamp: int) -> bool:
+        """Whether the tick at `stamp` is of another episode, so that the request's decision is not late, but moot."""
+        return not 0 <= stamp - request.stamp <= self._gap_ns
+
     def late(self, request: Request) -> Command:
         """No decision came in time: go on with the last chunk if it reaches that far, else stop."""
         self.counters.deadline_misses += 1

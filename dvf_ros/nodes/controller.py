@@ -182,6 +182,8 @@ class Controller(LifecycleNode):
     def _tick(self, stamp: int) -> None:
         assert self._brain is not None
         self._deadlines.ticked()
+        if self._pending is not None and self._brain.outdated(self._pending, stamp):
+            self._drop_pending()
         self._give_up()
         self._release.ticked()
         answer = self._brain.tick(stamp, self._now())

@@ -92,6 +92,19 @@ def test_a_late_decision_is_bridged_by_the_chunk_and_then_stops() -> None:
     assert brain.counters.deadline_misses == 2 and brain.counters.reused == 1
 
 
+def test_a_request_of_an_episode_that_is_over_is_not_late() -> None:
+    """A simulation that is reset says the last state of one episode and the first of the next within milliseconds."""
+    brain = make_brain()
+    observe(brain, PERIOD)
+    request = brain.tick(PERIOD)
+    assert isinstance(request, Request)
+    assert not brain.outdated(request, 2 * PERIOD)
+    assert brain.outdated(request, PERIOD + 10**9) and brain.outdated(request, 0)
+    observe(brain, PERIOD + 10**9)
+    assert isinstance(brain.tick(PERIOD + 10**9), Request)
+    assert brain.counters.deadline_misses == 0 and brain.counters.stops == 0
+
+
 def test_decisions_that_time_cut_short_are_counted_and_used() -> None:
     brain = make_brain()
     observe(brain, PERIOD)
