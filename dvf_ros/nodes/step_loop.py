@@ -74,6 +74,7 @@ class StepLoop:
         self.problem = ""
         self._simulation, self._command = simulation, Command
         self._pacing = pacing
+        self._wall_period = pacing.period * 1e-9 / pacing.speed
         self._publish, self._complain, self._inform, self._fail = publish, complain, inform, fail
         self._changed = threading.Condition()
         self._inbox = CommandInbox()
@@ -158,8 +159,7 @@ class StepLoop:
 
     def _realtime_turn(self) -> None:
         """Step with the command that comes within the period, or with what stands in for it, on the clock's beat."""
-        wall_period = self._pacing.period * 1e-9 / self._pacing.speed
-        self._wait_for_command(self._due + LATEST_STEP * wall_period)
+        self._wait_for_command(self._due + LATEST_STEP * self._wall_period)
         if self._interrupted():
             self._do_jobs()
             self._due = time.monotonic()
@@ -168,14 +168,17 @@ class StepLoop:
         if command.stamp != self._stamp:
             self.counters.missing += 1
         observation = self._simulate(command)
-        self._due += wall_period
-        with self._changed:
-            self._changed.wait_for(lambda: self._closing, max(0.0, self._due - time.monotonic()))
+        self._wait_for_beat()
         late = time.monotonic() - self._due
-        if late > wall_period:  # catching up would make the arm race
+        if late > self._wall_period:  # catching up would make the arm race
             self.counters.overruns += 1
             self._due += late
         self._arrive(observation)
+
+    def _wait_for_beat(self) -> None:
+        self._due += self._wall_period
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing, max(0.0, self._due - time.monotonic()))
 
     def _wait_for_command(self, until: float) -> bool:
         """Wait until this state's command is whole, or a job comes, or `until` (monotonic s); True for the command."""
@@ -241,6 +244,8 @@ class StepLoop:
         self._stamp += RESET_JUMP
         self.counters.resets += 1
         self._took_up()
+        if self._pacing.mode == "realtime":
+            self._wait_for_beat()  # who decides on the last state must not be overtaken by this one
         self._due = time.monotonic()
         self._say()
         return taken
