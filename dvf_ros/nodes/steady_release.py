@@ -15,13 +15,14 @@ class SteadyRelease:
     """Hands each command to `send` at `after` s past its tick, on a steady clock; one that is ready later, at once.
 
     A tick that goes on with a chunk has its command within a millisecond, one that decides much later: sent at once,
-    the robot would get them now too close to each other, now too far apart. Stops never wait.
+    the robot would get them now too close to each other, now too far apart. Stops never wait, nor does what follows
+    one: it begins where the robot was measured, and the longer that is ago, the further it may have gone.
     """
 
     def __init__(self, node: Node, after: float, lock: RLock, send: Callable[[Command], None]) -> None:
         self._node, self._lock, self._send = node, lock, send
         self._held: Command | None = None
-        self._open = True
+        self._open = self._stopped = True
         self._timer = node.create_timer(
             max(after, 1e-6), self._due, clock=Clock(clock_type=ClockType.STEADY_TIME), autostart=False
         )
@@ -37,11 +38,11 @@ class SteadyRelease:
 
     def offer(self, command: Command) -> None:
         """The command of this tick."""
-        if command.stop_reason or self._open:
-            self._held = None
+        at_once = bool(command.stop_reason) or self._open or self._stopped
+        self._stopped = bool(command.stop_reason)
+        self._held = None if at_once else command
+        if at_once:
             self._send(command)
-        else:
-            self._held = command
 
     def drop(self) -> bool:
         """Forget the command that waits, since the robot is to stop; returns whether there was one."""

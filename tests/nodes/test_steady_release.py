@@ -16,13 +16,18 @@ def command(stamp: int, reason: str = "") -> Command:
 
 
 class Rig:
-    """A release whose timer goes off when the test says so; `sent` are the stamps that went out."""
+    """A release whose timer goes off when the test says so; `sent` are the stamps that went out after the first."""
 
     def __init__(self, after: float) -> None:
         self.sent: list[int] = []
         self.running = False
         node = SimpleNamespace(create_timer=self._create_timer)
         self.release = SteadyRelease(node, after, RLock(), lambda item: self.sent.append(item.stamp))
+        self.release.ticked()
+        self.release.offer(command(0))
+        assert self.sent == [0], "the first one of all goes out at once"
+        self.go_off()
+        self.sent.clear()
 
     def _create_timer(self, period: float, callback: object, **_: object) -> SimpleNamespace:
         self.go_off = callback
@@ -62,6 +67,19 @@ def test_a_stop_goes_out_at_once_in_place_of_what_waits() -> None:
     rig.release.offer(command(2, "paused"))
     rig.go_off()
     assert rig.sent == [2]
+
+
+def test_the_first_command_after_a_stop_goes_out_at_once() -> None:
+    rig = Rig(0.02)
+    rig.release.offer(command(1, "a state is missing"))
+    rig.release.ticked()
+    rig.release.offer(command(2))
+    assert rig.sent == [1, 2]
+    rig.release.ticked()
+    rig.release.offer(command(3))
+    assert rig.sent == [1, 2]
+    rig.go_off()
+    assert rig.sent == [1, 2, 3]
 
 
 def test_without_a_phase_nothing_waits() -> None:
