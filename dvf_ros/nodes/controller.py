@@ -54,7 +54,9 @@ class Controller(LifecycleNode):
         self._brain: Brain | None = None
         self.create_service(SetBool, "~/pause", self._on_pause)
         follow_changes(self, self._check_changes, self._take_changes)
-        steady_updater(self, "controller").add("control loop", self._diagnose)
+        self._told_stopped = False
+        self._updater = steady_updater(self, "controller")
+        self._updater.add("control loop", self._diagnose)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the model, open the topics."""
@@ -295,6 +297,9 @@ class Controller(LifecycleNode):
             state = ControllerStatus.STOPPED if self._report.stop_reason else ControllerStatus.RUNNING
             state = ControllerStatus.PAUSED if self._paused else state
         self._report.publish_status(state, self._brain.counters, self.get_clock().now())
+        if self._told_stopped != bool(self._report.stop_reason):
+            self._told_stopped = bool(self._report.stop_reason)
+            self._updater.force_update()  # a stop should not have to wait for the next second
 
 
 def main() -> int:
