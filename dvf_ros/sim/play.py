@@ -21,6 +21,9 @@ UPPER = np.array([0.16, 0.22])
 LOWEST, HIGHEST = 0.84, 1.10
 """m, heights that acts draw."""
 
+LOW_SHARE, LOW = 0.35, (0.83, 0.87)
+"""How often the cube is held just above the table instead, and m, at which heights."""
+
 
 @dataclass(frozen=True)
 class Style:
@@ -35,11 +38,11 @@ class Style:
 
 
 STYLES = {
-    "calm": Style({"reach": 0.25, "push": 0.15, "lift": 0.2, "carry": 0.4}, (0.15, 0.35), 12, 0.01),
-    "brisk": Style({"reach": 0.25, "push": 0.1, "lift": 0.15, "carry": 0.5}, (0.2, 0.45), 8, 0.02),
+    "calm": Style({"reach": 0.25, "push": 0.05, "lift": 0.2, "carry": 0.5}, (0.15, 0.35), 12, 0.01),
+    "brisk": Style({"reach": 0.25, "push": 0.03, "lift": 0.15, "carry": 0.57}, (0.2, 0.45), 8, 0.02),
 }
 
-HELD = {"take": 0.65, "release": 0.35}
+HELD = {"take": 0.75, "release": 0.25}
 """How often each act is drawn when the hand holds the cube."""
 
 NOISE = np.array([0.05, 0.05, 0.05, 0.02, 0.02, 0.1])
@@ -138,7 +141,7 @@ class PlayBehavior:
         """Grasp the cube, raise it, hold it, and let go above or on the table."""
         yield from self._grasp()
         if self._holds:
-            place, height = self._cube[:2], self._height()
+            place, height = self._cube[:2], self._holding_height()
             yield from self._move(lambda: np.append(place, height), True)
             yield from self._stay(True)
             yield from self._release()
@@ -152,7 +155,7 @@ class PlayBehavior:
 
     def _take(self) -> Iterator[Motion]:
         """With the cube in the hand: to a place at some height, over the start or straight there, and stay."""
-        place, height = self._place(), self._height()
+        place, height = self._place(), self._holding_height()
         start = self._cube[:2]
         if self._rng.random() < 0.5:
             yield from self._move(lambda: np.append(start, height), True)
@@ -231,6 +234,9 @@ class PlayBehavior:
 
     def _height(self) -> float:
         return float(self._rng.uniform(LOWEST, HIGHEST))
+
+    def _holding_height(self) -> float:
+        return float(self._rng.uniform(*LOW)) if self._rng.random() < LOW_SHARE else self._height()
 
     @property
     def _hand(self) -> Array:
