@@ -41,7 +41,7 @@ def test_every_matrix_product_of_the_occupancy_is_counted() -> None:
     _, few = time_products(agent, agent.spec.neutral_state, count=1)
     agent.configure(replace(decision, futures=16))
     _, more = time_products(agent, agent.spec.neutral_state, count=1)
-    width, head, size, members = 256, 128, 10, 5
+    width, head, size, members = agent.training_config.student_width, 128, 10, 5
     occupancy = size * width + 2 * width * width + width * (size + 1)  # for each future of each candidate
     shared = 13 * width + (size + 1) * width  # offsets and noise are those of all candidates: there is one here
     reward = members * (size * head + head * head + head)

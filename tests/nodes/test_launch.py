@@ -80,6 +80,18 @@ def test_two_robots_from_one_launch(checkpoint: Path, tmp_path: Path) -> None:
             topics = {name for name, _ in observer.node.get_topic_names_and_types()}
             assert not {name for name in topics if name.startswith(("/controller", "/command_gate", "/cmd", "/unsafe"))}
         finally:
-            launch.send_signal(signal.SIGINT)
-            launch.wait(30)
+            interrupt(launch)
             log.close()
+
+
+def interrupt(launch: subprocess.Popen[bytes]) -> None:
+    """Press ctrl-c, and once more where `ros2 launch` missed the first (seen once in some hundred runs)."""
+    for _ in range(3):
+        launch.send_signal(signal.SIGINT)
+        try:
+            launch.wait(15)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    launch.kill()
+    raise AssertionError("ros2 launch runs on after three interrupts")
