@@ -16,12 +16,18 @@ from dvf_ros.data.checks import remarks, require_usable
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.checkpoint import save_checkpoint
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
+from dvf_ros.learning.device import choose_device
 from dvf_ros.learning.training import train
+from dvf_ros.learning.workers import Workers, joined
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train occupancy, reward, dynamics and behavior prior on a dataset, and write them as one checkpoint."""
+    """Train occupancy, reward, dynamics and behavior prior on a dataset, and write them as one checkpoint.
+
+    On several cores, GPUs or machines: `torchrun --nproc-per-node 2 -m dvf_ros.cli train ...`. Each process draws its
+    share of every batch, all take the mean of their gradients, and the first one writes.
+    """
 
     dataset: Annotated[Path, tyro.conf.Positional]
     """Dataset folder, as `dvf convert` makes it."""
@@ -37,28 +43,39 @@ class Train:
 
 def main(args: Train) -> int:
     """Train, with a progress bar."""
-    console = Console()
+    config = LearningConfig(args.training, args.decision)
+    with joined(choose_device(config.decision.device)) as workers:
+        _train(args, config, workers)
+    return 0
+
+
+def _train(args: Train, config: LearningConfig, workers: Workers) -> None:
+    console = Console(quiet=not workers.leads)
     dataset = Dataset.open(args.dataset)
     require_usable(dataset)
-    config = LearningConfig(args.training, args.decision)
     console.print(
         f"{dataset.episodes} episodes, {dataset.frames} frames, behaviors: {', '.join(dataset.behavior_names)}"
     )
     for remark in remarks(dataset):
         console.print(f"note: {remark}", markup=False, highlight=False)
     start = time.perf_counter()
+    settings = config.training
     with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("training", total=config.training.updates + config.training.distillation)
-        agent, history = train(dataset, config, lambda update, metrics: bar.update(task, completed=update))
+        total = settings.updates + settings.sampler_distillation + settings.distillation
+        task = bar.add_task("training", total=total)
+        agent, history = train(
+            dataset, config, lambda update, metrics: bar.update(task, completed=update), workers=workers
+        )
+    if not workers.leads:
+        return
     seconds = time.perf_counter() - start
     save_checkpoint(agent, args.checkpoint, dataset.digest, commit())
-    samples = config.training.updates * config.training.batch
     figures = {
         "seconds": seconds,
-        "samples_per_second": samples / seconds,
+        "samples_per_second": settings.updates * settings.batch / seconds,
+        "workers": workers.count,
         "episodes": dataset.episodes,
         "history": history,
     }
-    write_results(args.result, figures, [], [config.training.seed])
+    write_results(args.result, figures, [], [settings.seed])
     console.print(f"trained in {seconds:.0f} s; checkpoint: {args.checkpoint}")
-    return 0

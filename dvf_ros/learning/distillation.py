@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
+from dvf_ros.learning.workers import ALONE, Workers
 
 STATES = 192
 """States per update that are valued, half recorded, half imagined."""
@@ -40,22 +41,24 @@ class Distillation:
     imagine after chunks of the prior. The targets are single sampled values, whose mean a squared error finds.
     """
 
-    def __init__(self, agent: DvfAgent, batches: Batches, updates: int, seed: int) -> None:
+    def __init__(self, agent: DvfAgent, batches: Batches, updates: int, seed: int, workers: Workers = ALONE) -> None:
         self.updates = 0
         self._agent, self._batches, self._total, self._seed = agent, batches, updates, seed
+        self._workers = workers
         self._weights = [*agent.value_heads.parameters(), *agent.actor.parameters()]
         self._optimizer = torch.optim.AdamW(self._weights, LEARNING_RATE, fused=True)
 
     def update(self) -> dict[str, Tensor]:
         """One step of both heads; returns the metrics as tensors on the device."""
-        rng = np.random.default_rng([self._seed, STREAM, self.updates])
+        rng = self._workers.rng(self._seed, STREAM, self.updates)
         agent, config = self._agent, self._agent.training_config
+        half = self._workers.share(STATES // 2)
         with torch.no_grad():
-            recorded, _, _ = self._batches.chunks(rng, STATES // 2)
+            recorded, _, _ = self._batches.chunks(rng, half)
             blur = self._noise(rng, recorded.shape) * config.perturbation
-            states = torch.cat([recorded + blur, self._imagine(rng, STATES // 2)])
+            states = torch.cat([recorded + blur, self._imagine(rng, half)])
             values = agent.sample_values(states, rng, FUTURES, STEPS)
-            start, _, _ = self._batches.chunks(rng, ACTED)
+            start, _, _ = self._batches.chunks(rng, self._workers.share(ACTED))
             chosen = self._choose(rng, start)
         for group in self._optimizer.param_groups:
             group["lr"] = LEARNING_RATE * 0.5 * (1.0 + math.cos(math.pi * self.updates / self._total))
@@ -65,6 +68,7 @@ class Distillation:
         value_loss = agent.value_heads.loss(states, values)
         actor_loss = agent.actor.loss(start, chosen)
         (value_loss + actor_loss).backward()
+        self._workers.average(self._weights)
         self._optimizer.step()
         for weight in self._weights:
             weight.requires_grad_(False)

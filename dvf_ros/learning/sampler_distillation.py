@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
+from dvf_ros.learning.workers import ALONE, Workers
 
 STEPS = 6
 """Of the teachers."""
@@ -31,9 +32,10 @@ class SamplerDistillation:
     narrower, since most of a decision's time is spent in it, and shares with its teacher what has no width.
     """
 
-    def __init__(self, agent: DvfAgent, batches: Batches, updates: int, seed: int) -> None:
+    def __init__(self, agent: DvfAgent, batches: Batches, updates: int, seed: int, workers: Workers = ALONE) -> None:
         self.updates = 0
         self._agent, self._batches, self._total, self._seed = agent, batches, updates, seed
+        self._workers = workers
         student, teacher = agent.one_step_occupancy, agent.occupancy.state_dict()
         student.load_state_dict(
             {name: value for name, value in teacher.items() if not name.startswith("net.")}, strict=False
@@ -46,7 +48,7 @@ class SamplerDistillation:
 
     def update(self) -> dict[str, Tensor]:
         """One step of both students; returns the metrics as tensors on the device."""
-        rng = np.random.default_rng([self._seed, STREAM, self.updates])
+        rng = self._workers.rng(self._seed, STREAM, self.updates)
         agent = self._agent
         with torch.no_grad():
             future = self._future(rng)
@@ -61,6 +63,7 @@ class SamplerDistillation:
         occupancy_loss = (agent.one_step_occupancy.sample(*future, 1) - wanted_future).square().mean()
         prior_loss = (agent.one_step_prior.sample(*chunk, 1) - wanted_chunk).square().mean()
         (occupancy_loss + prior_loss).backward()
+        self._workers.average(self._weights)
         self._optimizer.step()
         for weight in self._weights:
             weight.requires_grad_(False)
@@ -71,16 +74,18 @@ class SamplerDistillation:
     def _future(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """State (B, E), offset (B,), behavior (B,) and noise (B, E+1), as the teacher was trained on them."""
         occupancy = self._agent.occupancy
-        state, offset, future, behavior = self._batches.pairs(rng, self._agent.training_config.batch, occupancy)
+        rows = self._workers.share(self._agent.training_config.batch)
+        state, offset, future, behavior = self._batches.pairs(rng, rows, occupancy)
         hide = torch.from_numpy(rng.random(len(behavior)) < occupancy.drop).to(behavior.device)
         behavior = occupancy.hidden(behavior, hide)
         return state + self._blur(rng, state), offset, behavior, self._noise(rng, future.shape)
 
     def _chunk(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """State (B, E) and noise (B, h, A) of any temperature up to 1."""
-        state, _, _ = self._batches.chunks(rng, STATES)
-        temperature = torch.from_numpy(rng.random((STATES, 1, 1), dtype=np.float32)).to(state.device)
-        noise = self._noise(rng, (STATES, *self._agent.actor.shape))
+        rows = self._workers.share(STATES)
+        state, _, _ = self._batches.chunks(rng, rows)
+        temperature = torch.from_numpy(rng.random((rows, 1, 1), dtype=np.float32)).to(state.device)
+        noise = self._noise(rng, (rows, *self._agent.actor.shape))
         return state + self._blur(rng, state), noise * temperature
 
     def _blur(self, rng: np.random.Generator, state: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from dvf_ros.learning.device import choose_device
 from dvf_ros.learning.distillation import Distillation
 from dvf_ros.learning.sampler_distillation import SamplerDistillation
 from dvf_ros.learning.value import coverage_horizon
+from dvf_ros.learning.workers import ALONE, Workers
 
 WARM_UP = 200
 LOG_EVERY = 100
@@ -31,13 +32,16 @@ Metrics = dict[str, float]
 Progress = Callable[[int, Metrics], None]
 
 
-def train(dataset: Dataset, config: LearningConfig, progress: Progress | None = None) -> tuple[DvfAgent, list[Metrics]]:
+def train(
+    dataset: Dataset, config: LearningConfig, progress: Progress | None = None, workers: Workers = ALONE
+) -> tuple[DvfAgent, list[Metrics]]:
     """Train an agent; `progress(updates_done, metrics)` is called every LOG_EVERY updates.
 
-    Returns the agent with averaged weights, and the metrics of every call. Raises DatasetError for a dataset without
-    known actions. Without a reward in it there is no reward predictor, and nothing to distil; all else is trained.
+    Returns the agent with averaged weights, and the metrics of every call, to each of the workers that train it
+    together. Raises DatasetError for a dataset without known actions, WorkersError for workers that differ in what they
+    were given. Without a reward in it there is no reward predictor, and nothing to distil; all else is trained.
     """
-    training = Training(dataset, config)
+    training = Training(dataset, config, workers)
     settings, history = config.training, []
 
     def follow(stage: Training | SamplerDistillation | Distillation, first: int, updates: int) -> None:
@@ -45,19 +49,19 @@ def train(dataset: Dataset, config: LearningConfig, progress: Progress | None = 
             metrics = stage.update()
             if stage.updates % LOG_EVERY == 0 or stage.updates == updates:
                 done = first + stage.updates
-                history.append({name: float(value) for name, value in metrics.items()} | {"update": done})
+                history.append(workers.mean(metrics) | {"update": done})
                 if progress:
                     progress(done, history[-1])
 
     follow(training, 0, settings.updates)
     training.fit_support()
-    distilled = (training.agent, training.batches)
+    common = (settings.seed, workers)
     count, first = settings.sampler_distillation, settings.updates
     if count:
-        follow(SamplerDistillation(*distilled, count, settings.seed), first, count)
+        follow(SamplerDistillation(training.agent, training.batches, count, *common), first, count)
     count, first = settings.distillation, first + count
     if count and len(training.batches.labels):
-        follow(Distillation(*distilled, count, settings.seed), first, count)
+        follow(Distillation(training.agent, training.batches, count, *common), first, count)
     return training.agent, history
 
 
@@ -68,9 +72,12 @@ class Training:
     `load_state_dict` ends with the same bits as one that was not cut.
     """
 
-    def __init__(self, dataset: Dataset, config: LearningConfig) -> None:
+    def __init__(self, dataset: Dataset, config: LearningConfig, workers: Workers = ALONE) -> None:
         settings = config.training
         self.config = settings
+        self._workers = workers
+        workers.agree("dataset", lambda: dataset.digest)
+        workers.agree("configuration", lambda: config)
         self.device = choose_device(config.decision.device)
         self.updates = 0
         torch.manual_seed(settings.seed)
@@ -89,6 +96,7 @@ class Training:
         online.occupancy.forecast.fit(state, offset, future[:, :-1])
         if online.occupancy.motion is not None:
             batches.fit_motion(online.occupancy.motion, dataset)
+        workers.start_alike(online)
         self.agent = copy.deepcopy(online)
         self._online = online.requires_grad_(True)
         self._weights: list[Tensor] = list(online.parameters())
@@ -100,16 +108,15 @@ class Training:
 
     def update(self) -> dict[str, Tensor]:
         """One step of every model; returns the metrics as tensors on the device."""
-        rng = np.random.default_rng([self.config.seed, self.updates])
+        rng = self._workers.rng(self.config.seed, self.updates)
         self._generator.manual_seed(int(rng.integers(2**62)))
-        online, batches, half = self._online, self.batches, self.config.batch // 2
+        online, batches = self._online, self.batches
+        rows, half = self._workers.share(self.config.batch), self._workers.share(self.config.batch // 2)
         state, chunk, after = batches.chunks(rng, self.config.members, half)
         losses = {
-            "occupancy": online.occupancy.loss(
-                *batches.pairs(rng, self.config.batch, online.occupancy), self._generator
-            ),
+            "occupancy": online.occupancy.loss(*batches.pairs(rng, rows, online.occupancy), self._generator),
             "dynamics": online.dynamics.loss(state, online.normalise_action(chunk), after),
-            "prior": self._prior_loss(rng),
+            "prior": self._prior_loss(rng, rows),
         }
         if len(batches.labels):
             rewarded = batches.rewarded(rng, self.config.members, half)
@@ -118,6 +125,7 @@ class Training:
             group["lr"] = self.config.learning_rate * _schedule(self.updates, self.config.updates)
         self._optimizer.zero_grad(set_to_none=True)
         torch.stack([loss for loss, _ in losses.values()]).sum().backward()
+        self._workers.average(self._weights)
         self._optimizer.step()
         self.updates += 1
         decay = min(self.config.ema, self.updates / (self.updates + 10.0))
@@ -156,8 +164,8 @@ class Training:
             self._optimizer.state[parameter] = {key: value.clone() for key, value in moments.items()}
         self.updates = int(tensors["updates"])
 
-    def _prior_loss(self, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        state, chunk, _ = self.batches.chunks(rng, self.config.batch)
+    def _prior_loss(self, rng: np.random.Generator, rows: int) -> tuple[Tensor, dict[str, Tensor]]:
+        state, chunk, _ = self.batches.chunks(rng, rows)
         return self._online.prior.loss(state, self._online.normalise_action(chunk), self._generator)
 
 
