@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-value bench-zero-shot lint lock peers clean
+.PHONY: help setup demo test reproduce bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-training bench-value bench-zero-shot lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -43,6 +43,9 @@ bench-latency: setup  ## time of a decision by stage, its floor and growth, and 
 
 bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (20 min); QUICK=1 for a short form
 	@$(SOURCED) exec python -m benchmarks.recorder $(if $(QUICK),--quick) $(ARGS)
+
+bench-training: setup  ## time of a training step by stage, beside the machine's matrix products, threads and processes (5 min); QUICK=1
+	@$(SOURCED) exec python -m benchmarks.training $(if $(QUICK),--quick) $(ARGS)
 
 bench-data: setup  ## conversion beside bare decoding, memory, processes, ten million frames (10 min); QUICK=1 PART=scale
 	@$(SOURCED) exec python -m benchmarks.data $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)
