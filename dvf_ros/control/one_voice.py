@@ -4,6 +4,9 @@ from __future__ import annotations
 
 WINDOW_NS = 1_000_000_000
 
+WINDOW_MESSAGES = 10
+"""So many besides: a machine that halts for a second has silenced nobody."""
+
 
 class OneVoice:
     """Listens to the numbers that publishers give their messages, each counting up its own.
@@ -16,17 +19,19 @@ class OneVoice:
         self._number: int | None = None
         self._fell: int | None = None
         self._contested: int | None = None
+        self._since = 0  # messages since two were last heard in turn
 
     def alone(self, number: int | None, now: int) -> bool:
-        """Whether the message of this `number` comes from the only one who spoke in the last second.
+        """Whether the message of this `number` comes from the only one who spoke in the last second and ten messages.
 
         None, where the middleware does not number messages, is believed.
         """
         if number is None:
             return True
+        self._since += 1
         if self._number is not None and number <= self._number:
             if self._fell is not None and now - self._fell < WINDOW_NS:
-                self._contested = now
+                self._contested, self._since = now, 0
             self._fell = now
         self._number = number
-        return self._contested is None or now - self._contested >= WINDOW_NS
+        return self._contested is None or (now - self._contested >= WINDOW_NS and self._since >= WINDOW_MESSAGES)

@@ -33,8 +33,19 @@ def test_of_two_that_take_turns_neither_is_heard_until_one_has_been_silent_for_a
         now = turn * PERIOD
         heard += [voice.alone(first + turn, now), voice.alone(second + turn, now + PERIOD // 2)]
     assert not any(heard[5:]), "known after two turns of each"
-    assert not voice.alone(max(first, second) + 41, now + PERIOD)
-    assert voice.alone(max(first, second) + 42, now + 2 * WINDOW_NS)
+    left = [voice.alone(max(first, second) + 40 + turn, now + turn * PERIOD) for turn in range(40)]
+    assert left.index(True) in (20, 21) and all(left[21:])
+
+
+def test_a_halt_of_the_machine_makes_neither_of_two_heard() -> None:
+    voice = OneVoice()
+    for turn in range(40):
+        voice.alone(1000 + turn, turn * PERIOD)
+        voice.alone(turn, turn * PERIOD + PERIOD // 2)
+    halted = 40 * PERIOD + 2 * WINDOW_NS
+    for turn in range(40, 80):
+        assert not voice.alone(1000 + turn, halted + turn * PERIOD)
+        assert not voice.alone(turn, halted + turn * PERIOD + PERIOD // 2)
 
 
 def test_messages_without_a_number_are_believed() -> None:
