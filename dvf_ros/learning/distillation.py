@@ -30,7 +30,7 @@ CANDIDATES = 16
 TEMPERATURE = 1.0
 """Of the prior in imagination: the heads have to know what is bad as well."""
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 6e-3
 STREAM = 7  # random numbers apart from the training's
 
 

@@ -18,7 +18,7 @@ STEPS = 6
 STATES = 128
 """Per update, for which the prior's student learns; the occupancy's takes the batch of the training."""
 
-OCCUPANCY_RATE, PRIOR_RATE = 3e-3, 1e-3
+OCCUPANCY_RATE, PRIOR_RATE = 6e-3, 1e-3
 """Learning rates of the students: what learns from nothing takes larger steps."""
 
 STREAM = 11  # random numbers apart from the training's
