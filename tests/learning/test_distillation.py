@@ -6,7 +6,6 @@ import copy
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 
 from dvf_ros.learning.distillation import STEPS, Distillation
 from dvf_ros.learning.training import Training
@@ -28,8 +27,9 @@ def test_value_heads_approach_the_sampled_values_and_nothing_else_changes() -> N
         states = training.batches.states[::7]
         sampled = agent.sample_values(states, np.random.default_rng(1), futures=256, steps=STEPS).mean(dim=0)
         heads = agent.value_heads.predict(states).mean(dim=0)
-    assert spearmanr(sampled, heads)[0] > 0.9
-    assert float((sampled - heads).abs().mean()) < 0.12 * float(sampled.max() - sampled.min())
+    # Not ranks: most of these states are worth next to nothing, and how they rank among themselves is chance.
+    assert np.corrcoef(sampled, heads)[0, 1] > 0.97
+    assert float((sampled - heads).abs().mean()) < 0.08 * float(sampled.max() - sampled.min())
 
 
 def test_the_actor_learns_the_best_of_the_candidates() -> None:
