@@ -27,7 +27,7 @@ class RescoredAgent(DvfAgent):
         other.score = score
         return other
 
-    def evaluate_with(self, states: Tensor, draws: Draws) -> ValueEstimate:
+    def evaluate_with(self, states: Tensor, draws: Draws, share: float = 1.0) -> ValueEstimate:
         """The mean score over the models of the dynamics; what is reported as futures are the states themselves."""
         scores = self.score(states)
         alive = -torch.ones_like(states[..., :1])

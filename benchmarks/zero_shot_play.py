@@ -43,12 +43,10 @@ from dvf_ros.learning.config import DecisionConfig, TrainingConfig
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 TRAINING = TrainingConfig(discount=0.985, chunk=10, behavior_drop=1.0, perturbation=0.05)
-DECISION = DecisionConfig(
-    candidates=32, futures=32, sampler="exact", occupancy_steps=1, execute=5, prior_temperature=0.7
-)
+DECISION = DecisionConfig(candidates=32, futures=32, best_share=0.125, execute=5, prior_temperature=0.7)
 
-DVF, PRIOR, GREEDY, REGRESSED = "dvf", "prior alone", "greedy", "regressed"
-CONTROLLERS = (DVF, PRIOR, GREEDY, REGRESSED)
+DVF, MEAN, PRIOR, GREEDY, REGRESSED = "dvf", "dvf, all futures", "prior alone", "greedy", "regressed"
+CONTROLLERS = (DVF, MEAN, PRIOR, GREEDY, REGRESSED)
 
 
 @dataclass(frozen=True)
@@ -193,6 +191,8 @@ def _agent(controller: str, goal: Goal, checkpoint: Path) -> DvfAgent:
     agent = load_checkpoint(checkpoint, decision=DECISION)
     reward, _ = goal.expressions(agent.spec)
     agent.set_reward(reward)
+    if controller == MEAN:
+        agent.configure(replace(agent.decision, best_share=1.0))
     if controller == PRIOR:
         agent.configure(replace(agent.decision, policy="prior"))
     if controller == GREEDY:

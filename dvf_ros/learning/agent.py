@@ -255,8 +255,9 @@ class DvfAgent(nn.Module):
 
     @property
     def uses_heads(self) -> bool:
-        """Whether the value heads have a say in scores: they do not know a reward that somebody wrote."""
-        return self.decision.scoring != "futures" and self.written is None and bool(self.distilled)
+        """Whether the value heads have a say in scores: they know the mean of the learned reward, and nothing else."""
+        known = self.distilled and self.written is None and self.decision.best_share == 1.0
+        return self.decision.scoring != "futures" and bool(known)
 
     def _value_ends(
         self, ends: Tensor, rng: np.random.Generator, begin: float, deadline: float
@@ -266,8 +267,8 @@ class DvfAgent(nn.Module):
         if known is not None and self.decision.scoring == "heads":
             values, error = known, torch.zeros_like(known[0])  # nothing is sampled
         else:
-            draws = self._draw(rng)
-            done = estimate_in_blocks(lambda block: self.evaluate_with(block, draws), ends, begin, deadline)
+            draws, share = self._draw(rng), self.decision.best_share
+            done = estimate_in_blocks(lambda block: self.evaluate_with(block, draws, share), ends, begin, deadline)
             values = torch.cat([item.heads for item in done], dim=1)  # (K, n)
             error = torch.cat([item.standard_error for item in done])
             if known is not None:
@@ -278,8 +279,8 @@ class DvfAgent(nn.Module):
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""
         return self.evaluate_with(states, self._draw(rng))
 
-    def evaluate_with(self, states: Tensor, draws: Draws) -> ValueEstimate:
-        """The same with randomness that is given."""
+    def evaluate_with(self, states: Tensor, draws: Draws, share: float = 1.0) -> ValueEstimate:
+        """The same with given randomness, of the best `share` of the futures."""
         member = torch.arange(len(draws.offsets), device=self.device) % len(states)
         starts = states[member].transpose(0, 1)  # (N, M, E)
         dropped = self.occupancy.dropped
@@ -290,7 +291,7 @@ class DvfAgent(nn.Module):
             model, steps = self.one_step_occupancy, 1
         discount, horizon = self.training_config.discount, self.horizon
         estimates = [
-            estimate_value(self._sampler(model, index, steps), reward.predict, starts, draws, discount, horizon)
+            estimate_value(self._sampler(model, index, steps), reward.predict, starts, draws, discount, horizon, share)
             for index in behaviors
         ]
         return best_estimate(estimates, self.decision.pessimism)

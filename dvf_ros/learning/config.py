@@ -69,7 +69,10 @@ class DecisionConfig:
     below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, of which the actor
     gives one; actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring`
     futures samples what follows every candidate; heads asks the distilled value heads, where they have learned the
-    reward in use; both takes the level from the heads and the differences between candidates from either. `sampler`
+    reward in use; both takes the level from the heads and the differences between candidates from either.
+    `best_share` is the share of a candidate's futures that counts, its best ones: 1 is the mean, what the recorded
+    behavior makes of it; less is what somebody makes of it who knows the goal. That suits play, whose futures differ
+    by what the player chose; where chance tells them apart it hopes for luck, and has no use for heads. `sampler`
     distilled takes one step, where that has been learned; exact takes `occupancy_steps` and `prior_steps`. A candidate
     resembles the data if the dynamics models agree on it as they do on the training data, but for a share
     `false_alarm` of these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the
@@ -86,6 +89,7 @@ class DecisionConfig:
     pessimism: float = 1.0
     policy: Policy = "best"
     scoring: Scoring = "both"
+    best_share: float = 1.0
     false_alarm: float = 1e-3
     unsupported: Unsupported = "report"
     execute: int = 4
@@ -100,6 +104,7 @@ class DecisionConfig:
         _require("prior_temperature", self.prior_temperature, self.prior_temperature >= 0.0, "at least 0")
         _require("false_alarm", self.false_alarm, 1e-4 <= self.false_alarm <= 1.0, "between 1e-4 and 1")
         _require("pessimism", self.pessimism, self.pessimism >= 0.0, "at least 0")
+        _require("best_share", self.best_share, 0.0 < self.best_share <= 1.0, "above 0 and at most 1")
 
 
 @dataclass(frozen=True)

@@ -97,23 +97,39 @@ def estimate_value(
     draws: Draws,
     discount: float,
     horizon: int,
+    share: float = 1.0,
 ) -> ValueEstimate:
     """Values of states (N, M, E) or (N, 1, E); with (N, M, E) each future starts from a state of its own.
 
-    After a true termination the reward is 0, by definition; a bit between -1 and 1 counts as its probability.
+    After a true termination the reward is 0, by definition; a bit between -1 and 1 counts as its probability. Below 1
+    only a `share` of each state's futures counts, its best ones: what somebody who chooses among them can have.
     """
     futures = sample_futures(sample, states, draws, horizon)
     alive = ((1.0 - futures[..., -1]) / 2.0).clamp(0.0, 1.0)
     rewards = reward(futures[..., :-1]) * alive  # (K, N, M)
     gain = 1.0 / (1.0 - discount)
-    heads = rewards.mean(dim=-1) * gain  # (K, N)
     mean = rewards.mean(dim=0)  # (N, M)
-    pairs = mean.unflatten(-1, (-1, 2)).mean(
-        dim=-1
-    )  # (N, M / 2): antithetic pairs are not independent, their means are
-    error = deviation(pairs, dim=-1) / math.sqrt(pairs.shape[-1] - 1)
+    if share < 1.0:
+        best = mean.topk(max(1, round(share * mean.shape[-1])), dim=-1)  # (N, B)
+        heads = rewards.gather(-1, best.indices.expand(len(rewards), -1, -1)).mean(dim=-1) * gain
+        error = _error_of_best(best.values, share)
+    else:
+        heads = rewards.mean(dim=-1) * gain  # (K, N)
+        # (N, M / 2): antithetic pairs are not independent, their means are
+        pairs = mean.unflatten(-1, (-1, 2)).mean(dim=-1)
+        error = deviation(pairs, dim=-1) / math.sqrt(pairs.shape[-1] - 1)
     disagreement = deviation(heads)
     return ValueEstimate(draws.offsets, heads, heads.mean(dim=0), error * gain, disagreement, mean, futures)
+
+
+def _error_of_best(best: Tensor, share: float) -> Tensor:
+    """Standard error (N,) of the mean of the best rewards (N, B), largest first: a `share` of all that were drawn.
+
+    Which ones count is itself drawn (Manistre and Hancock 2005, Variance of the CTE estimator).
+    """
+    mean = best.mean(dim=-1)
+    variance = deviation(best, dim=-1).square() + (1.0 - share) * (mean - best[..., -1]).square()
+    return (variance / best.shape[-1]).sqrt()
 
 
 def block_size(spent: float, left: float) -> int:
