@@ -32,15 +32,16 @@ decode(Path(sys.argv[1]), RATES["drivers"])
 print(time.perf_counter() - began)
 """
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from benchmarks.data_bags import SPEC
+from benchmarks.peak_memory import peak_mib
 from dvf_ros.data.bag_conversion import Options, convert_bag
 from dvf_ros.data.cutting import Cutting
 bag, parts, length = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
 report = convert_bag(bag, SPEC.text, Options(cutting=Cutting(length=length)), parts)
 assert report.status == "converted", report.reason
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mib())
 """
 
 

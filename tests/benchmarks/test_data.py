@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,13 @@ def test_many_bags_convert_by_the_command_to_the_frames_that_were_asked_for(tmp_
     data = Dataset.open(tmp_path / "data")
     assert 2990 < data.frames <= 3000 and len(set(data.source)) == 3
     np.testing.assert_allclose(data.states[:, 0], np.sin((data.stamps - data.stamps[0]) * 1e-9), atol=1e-6)
+
+
+def test_what_the_parent_holds_is_no_memory_of_its_child() -> None:
+    held = np.ones(50_000_000)  # 400 MB
+    words = [sys.executable, "-c", "from benchmarks.peak_memory import peak_mib; print(peak_mib())"]
+    ran = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert 5 < float(ran.stdout) < held.nbytes / 2**20 / 4
 
 
 def test_one_miss_is_one_bar_that_does_not_hold() -> None:

@@ -36,9 +36,9 @@ def slow(trained: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> DvfAgent:
     """An agent that takes SLOW for every block of two candidates."""
     usual = trained.evaluate_with
 
-    def evaluate(states: torch.Tensor, draws: Draws) -> ValueEstimate:
+    def evaluate(states: torch.Tensor, draws: Draws, share: float = 1.0) -> ValueEstimate:
         time.sleep(SLOW)
-        return usual(states, draws)
+        return usual(states, draws, share)
 
     monkeypatch.setattr(value, "BLOCK", BLOCK)
     monkeypatch.setattr(value, "SMALL_BLOCK", BLOCK)
