@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -127,7 +128,8 @@ def test_a_worker_that_fails_ends_the_others(failing: Callable[[int, Path], None
     other, failed = start(failing, tmp_path)
     try:
         other.join(60)
-        assert other.exitcode == 1
+        # 1 by the error, or an abort where threads of gloo's broken connections are still there at the exit.
+        assert other.exitcode in (1, -signal.SIGABRT)
     finally:
         for process in (other, failed):
             process.kill()
