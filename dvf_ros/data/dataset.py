@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.array_file import ArrayFile
 from dvf_ros.data.episode_table import columns_of, make_table, read_table, write_table
 
 ARRAYS = {
@@ -38,8 +39,6 @@ ARRAYS = {
     "reward_mask": np.bool_,
     "stamps": np.int64,
 }
-
-BLOCK = 1 << 24  # bytes copied at a time
 
 
 class DatasetError(ValueError):
@@ -190,59 +189,42 @@ class DatasetWriter:
         self._spec = spec
         self._tables: list[pa.Table] = []
         self._rows: list[dict] = []
-        self._shapes = {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
-        self._files = {name: open(self.folder / f"{name}.part", "wb") for name in ARRAYS}  # noqa: SIM115
+        rows = {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
+        self._arrays = {name: ArrayFile(self.folder, name, dtype, rows[name]) for name, dtype in ARRAYS.items()}
 
     def append(self, episode: Episode) -> None:
         """Add one episode at the end."""
-        for name, dtype in ARRAYS.items():
-            array = np.ascontiguousarray(getattr(episode, name), dtype=dtype)
-            if array.shape[1:] != self._shapes[name]:
-                raise DatasetError(
-                    f"episode of '{episode.source}': expected {name} of {self._shapes[name]}, found {array.shape[1:]}"
-                )
-            self._files[name].write(array.data)
+        self._append(f"episode of '{episode.source}'", {name: getattr(episode, name) for name in ARRAYS})
         self._rows.append(_row(episode))
 
     def abandon(self) -> None:
         """Leave no dataset behind."""
-        for name, file in self._files.items():
-            file.close()
-            (self.folder / f"{name}.part").unlink(missing_ok=True)
+        for array in self._arrays.values():
+            array.abandon()
 
     def extend(self, folder: Path, **labels: str) -> None:
         """Add all episodes of another dataset of the same spec; `labels` (source, behavior, …) replace its columns."""
-        for name, file in self._files.items():
-            array = np.load(folder / f"{name}.npy", mmap_mode="r")
-            if array.shape[1:] != self._shapes[name]:
-                raise DatasetError(f"'{folder}': expected {name} of {self._shapes[name]}, found {array.shape[1:]}")
-            rows = max(BLOCK // max(array[:1].nbytes, 1), 1)
-            for start in range(0, len(array), rows):
-                file.write(np.ascontiguousarray(array[start : start + rows]).data)
+        self._append(f"'{folder}'", {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS})
         self._rows += [row | labels for row in read_table(folder).to_pylist()]
         self._pack()
 
     def close(self) -> None:
         """Finish the folder; raises DatasetError (and leaves no dataset) if no episode was appended."""
-        for file in self._files.values():
-            file.close()
-        parts = {name: self.folder / f"{name}.part" for name in ARRAYS}
         self._pack()
         if not self._tables:
             self.abandon()
             raise DatasetError(f"'{self.folder}': no episode could be used, so there is no dataset")
-        table = pa.concat_tables(self._tables).combine_chunks()
-        total = sum(table["length"].to_pylist())
-        for name, dtype in ARRAYS.items():
-            shape = (total, *self._shapes[name])
-            header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-            with open(self.folder / f"{name}.npy", "wb") as target, open(parts[name], "rb") as source:
-                np.lib.format.write_array_header_1_0(target, header)
-                while block := source.read(BLOCK):
-                    target.write(block)
-            parts[name].unlink()
+        for array in self._arrays.values():
+            array.close()
         (self.folder / "spec.yaml").write_text(self._spec.text, encoding="utf-8")
-        write_table(table, self.folder)
+        write_table(pa.concat_tables(self._tables), self.folder)
+
+    def _append(self, what: str, arrays: dict[str, np.ndarray]) -> None:
+        for name, array in arrays.items():
+            try:
+                self._arrays[name].append(array)
+            except ValueError as error:
+                raise DatasetError(f"{what}, {name}: {error}") from error
 
     def _pack(self) -> None:
         if self._rows:

@@ -78,7 +78,7 @@ def test_nothing_to_write_leaves_nothing(tmp_path: Path) -> None:
 
 def test_shapes_that_are_not_the_specs(tmp_path: Path) -> None:
     wrong = replace(EPISODES[0], states=np.zeros((5, 2), np.float32))
-    with pytest.raises(DatasetError, match="expected states of"):
+    with pytest.raises(DatasetError, match="states: expected rows of"):
         write(tmp_path / "d", wrong)
     with pytest.raises(DatasetError, match="expected state and action of"):
         Dataset.from_episodes(SPEC, [wrong])
