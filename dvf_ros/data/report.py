@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,7 +46,7 @@ class BagReport:
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
-        write_json(path, dataclasses.asdict(self))
+        write_json(path, vars(self))
 
 
 @dataclass(frozen=True)
@@ -89,12 +88,13 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write as JSON, whole or not at all."""
-        bags = [dataclasses.asdict(bag) for bag in self.bags]
-        write_json(path, {"inputs": self.inputs, "warnings": self.warnings, "bags": bags})
+        write_json(path, {"inputs": self.inputs, "warnings": self.warnings, "bags": list(map(vars, self.bags))})
 
 
 def write_json(path: Path, content: object) -> None:
     """Write as JSON, whole or not at all."""
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    with open(part, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1)
+        file.write("\n")
     part.replace(path)
