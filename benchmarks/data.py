@@ -26,16 +26,7 @@ def measure(part: Part, folder: Path, quick: bool) -> dict[str, Any]:
         return conversion.memory(folder, 60.0 if quick else 300.0)
     if part == "spread":
         return conversion.spread(folder, 4, 10.0 if quick else 600.0)
-    small, bag = scale.measure(folder, 10_000, 1), scale.measure(folder, 100_000, 1)
-    large = scale.measure(folder, 1_000_000, 10) if quick else scale.measure(folder, 10_000_000, 100)
-    return {
-        "small": small,
-        "bag": bag,
-        "large": large,
-        "peak_growth": large["conversion_peak_mib"] / bag["conversion_peak_mib"],
-        "cost_ratio": small["pairs_per_s"] / large["pairs_per_s"],
-        "cost_ratio_with_states": small["pairs_with_states_per_s"] / large["pairs_with_states_per_s"],
-    }
+    return scale.measure(folder, 1_000_000, 10) if quick else scale.measure(folder, 10_000_000, 100)
 
 
 def bars(figures: Mapping[str, Any]) -> list[Bar]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ state:
 action: []
 """)
 EPISODE = 0.5  # s
-BATCH, DRAWS, ROUNDS = 4096, 200, 5
+BATCH, DRAWS, ROUNDS = 4096, 200, 25
 DISCOUNT = 0.985
 OPENINGS = 5
 CONVERT = """
@@ -78,42 +79,53 @@ def convert(source: Path, target: Path) -> dict[str, float]:
 
 
 def measure(folder: Path, frames: int, bags: int) -> dict[str, Any]:
-    """Bags of at least `frames` frames: their conversion, and the dataset that they make."""
+    """So many frames in bags, beside one bag of 100 thousand and one of 10 thousand: converted, opened, drawn from."""
+    sizes = {"small": (10_000, 1), "bag": (100_000, 1), "large": (frames, bags)}
+    figures = {name: made(folder / name, *size) for name, size in sizes.items()}
+    datasets = {name: Dataset.open(folder / name / "data") for name in sizes}
+    drawn, fetched = drawing_seconds(datasets)
+    for name, dataset in datasets.items():
+        figures[name] |= {
+            "frames": dataset.frames,
+            "episodes": dataset.episodes,
+            "pairs_per_s": BATCH * DRAWS / float(np.median(drawn[name])),
+            "pairs_with_states_per_s": BATCH * DRAWS / float(np.median(fetched[name])),
+        }
+    return figures | {
+        "peak_growth": figures["large"]["conversion_peak_mib"] / figures["bag"]["conversion_peak_mib"],
+        "cost_ratio": float(np.median(drawn["large"] / drawn["small"])),
+        "cost_ratio_with_states": float(np.median(fetched["large"] / fetched["small"])),
+    }
+
+
+def made(folder: Path, frames: int, bags: int) -> dict[str, Any]:
+    """Bags of at least `frames` frames: the conversion to `data`, its bytes, and opening it in other processes."""
     # A bag's last ticks are before its last message.
-    source = write_bags(folder / f"bags_{frames}", frames + 10 * bags, bags)
-    data = folder / f"data_{frames}"
+    source, data = write_bags(folder / "bags", frames + 10 * bags, bags), folder / "data"
     figures = {"bags": bags} | convert(source, data)
     shutil.rmtree(source)
-    return figures | measure_dataset(data)
-
-
-def measure_dataset(folder: Path) -> dict[str, Any]:
-    """Opening in processes of their own, and pairs per second of one core: their indices, and with their states."""
     seconds = [
-        float(subprocess.run([sys.executable, "-c", OPEN, folder], capture_output=True, text=True, check=True).stdout)
+        float(subprocess.run([sys.executable, "-c", OPEN, data], capture_output=True, text=True, check=True).stdout)
         for _ in range(OPENINGS)
     ]
-    dataset = Dataset.open(folder)
-    sampler = PairSampler(dataset, DISCOUNT)
-    states = dataset.states
-    np.asarray(states).sum()  # into memory: what is measured is no disk
+    return figures | {"bytes": sum(file.stat().st_size for file in data.iterdir()), "open_s": max(seconds)}
+
+
+def drawing_seconds(datasets: Mapping[str, Dataset]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Seconds of one core (ROUNDS,) for DRAWS batches of pairs, without and with their states; datasets in turns."""
+    samplers = {name: PairSampler(dataset, DISCOUNT) for name, dataset in datasets.items()}
+    for dataset in datasets.values():
+        np.asarray(dataset.states).sum()  # into memory: what is measured is no disk
     rng = np.random.default_rng(0)
-    drawn, fetched = [], []
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        batches = [sampler.draw(rng, BATCH) for _ in range(DRAWS)]
-        middle = time.process_time()
-        for pairs in batches:
-            states[pairs.index], states[pairs.future]
-        ended = time.process_time()
-        drawn.append(middle - began)
-        fetched.append(ended - began)
-    count = BATCH * DRAWS
-    return {
-        "frames": dataset.frames,
-        "episodes": dataset.episodes,
-        "bytes": sum(file.stat().st_size for file in folder.iterdir()),
-        "open_s": max(seconds),
-        "pairs_per_s": count / float(np.median(drawn)),
-        "pairs_with_states_per_s": count / float(np.median(fetched)),
-    }
+    drawn = {name: np.empty(ROUNDS) for name in datasets}
+    fetched = {name: np.empty(ROUNDS) for name in datasets}
+    for turn in range(ROUNDS):
+        for name, dataset in datasets.items():
+            began = time.process_time()
+            batches = [samplers[name].draw(rng, BATCH) for _ in range(DRAWS)]
+            middle = time.process_time()
+            for pairs in batches:
+                dataset.states[pairs.index], dataset.states[pairs.future]
+            drawn[name][turn] = middle - began
+            fetched[name][turn] = time.process_time() - began
+    return drawn, fetched

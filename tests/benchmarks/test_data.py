@@ -12,7 +12,7 @@ import pytest
 from benchmarks.data import bars
 from benchmarks.data_bags import RATES, SPEC, write_bag
 from benchmarks.data_conversion import decode
-from benchmarks.data_scale import convert, write_bags
+from benchmarks.data_scale import convert, drawing_seconds, write_bags
 from dvf_ros.data.bag_conversion import DEFAULTS, convert_bag
 from dvf_ros.data.dataset import Dataset
 
@@ -36,6 +36,8 @@ def test_many_bags_convert_by_the_command_to_the_frames_that_were_asked_for(tmp_
     data = Dataset.open(tmp_path / "data")
     assert 2990 < data.frames <= 3000 and len(set(data.source)) == 3
     np.testing.assert_allclose(data.states[:, 0], np.sin((data.stamps - data.stamps[0]) * 1e-9), atol=1e-6)
+    drawn, fetched = drawing_seconds({"one": data, "other": data})
+    assert all((drawn[name] > 0).all() and (drawn[name] < fetched[name]).all() for name in ("one", "other"))
 
 
 def test_what_the_parent_holds_is_no_memory_of_its_child() -> None:
