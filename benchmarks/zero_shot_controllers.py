@@ -44,15 +44,15 @@ TAIL = 120
 class Controllers:
     """Train on many hands, value others."""
 
-    hands: int = 64
+    hands: int = 200
     """Skills that the training data has."""
     episodes: int = 8
     """Episodes of each."""
-    updates: int = 8000
+    updates: int = 16_000
     """Training updates."""
     shown: int = 20
     """Episodes of an unseen controller that it is known by."""
-    played: int = 40
+    played: int = 200
     """Other episodes of it, which tell what it is worth."""
     processes: int = 2
     """Episodes that are played at the same time."""
