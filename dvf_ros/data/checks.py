@@ -12,9 +12,13 @@ SMALLEST_QUATERNION = 1e-6
 
 
 def require_usable(dataset: Dataset) -> None:
-    """Raise DatasetError for arrays that are not the spec's, numbers that are not finite, rotations that are none."""
+    """Raise DatasetError for arrays that are not the spec's, numbers that are not finite, rotations that are none.
+
+    And for an action or a reward of an episode's last frame: either belongs to the state after, which another one has.
+    """
     _require_shapes(dataset)
     _require_finite(dataset)
+    _require_states_after(dataset)
     for piece in dataset.spec.state_layout:
         if piece.kind != "quaternion":
             continue
@@ -72,6 +76,18 @@ def _require_finite(dataset: Dataset) -> None:
                 f"expected finite numbers, found {array[frame, number]} in the {what}'s '{names[number]}', "
                 f"{_place(dataset, frame)}, and the like in {bad.any(axis=1).sum()} frames in all; convert anew "
                 "without those bags, or mask what is not known"
+            )
+
+
+def _require_states_after(dataset: Dataset) -> None:
+    last = dataset.episode_start + dataset.episode_length - 1
+    for what, mask in (("action", dataset.action_mask), ("reward", dataset.reward_mask)):
+        labelled = last[np.asarray(mask)[last]]
+        if len(labelled):
+            raise DatasetError(
+                f"expected no {what} in the last frame of an episode, for it leads to a state that was not recorded; "
+                f"found one in {_place(dataset, int(labelled[0]))}, and the like in {len(labelled)} episodes in all; "
+                f"set {what}_mask to false there"
             )
 
 

@@ -115,11 +115,7 @@ class DvfAgent(nn.Module):
     @property
     def reward_summary(self) -> str:
         """For people: what the reward in use is like."""
-        if self.written is None and self.reward.lower == self.reward.upper:
-            return f"the agent has learned no reward: every state counts {float(self.reward.lower):.3g}"
-        if self.written is None:
-            return f"the learned reward, from {float(self.reward.lower):.3g} to {float(self.reward.upper):.3g}"
-        return f"from {self.written.low:.3g} to {self.written.high:.3g} on states like the recorded ones"
+        return (self.written or self.reward).summary
 
     @property
     def coverage(self) -> float:

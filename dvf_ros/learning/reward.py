@@ -16,7 +16,7 @@ class RewardEnsemble(nn.Module):
     """K heads r(s). Labels of two values (success flags) are learned by logistic regression, others by least squares.
 
     Predictions are clipped to the seen range, because generated states lie beside the recorded ones and a regression
-    head extrapolates there (METHOD.md, pitfall 5).
+    head extrapolates there.
     """
 
     lower: Tensor
@@ -40,6 +40,13 @@ class RewardEnsemble(nn.Module):
         self.lower.copy_(labels.min())
         self.upper.copy_(labels.max())
         self.binary.copy_(((labels == self.lower) | (labels == self.upper)).all())
+
+    @property
+    def summary(self) -> str:
+        """For people: from where to where it goes."""
+        if self.lower == self.upper:
+            return f"the agent has learned no reward: every state counts {float(self.lower):.3g}"
+        return f"the learned reward, from {float(self.lower):.3g} to {float(self.upper):.3g}"
 
     def predict(self, state: Tensor) -> Tensor:
         """Rewards (K, ...) of states (..., E), reward units, within the seen range."""

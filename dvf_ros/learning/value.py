@@ -172,7 +172,11 @@ def blend(known: Tensor, sampled: Tensor) -> Tensor:
 
 
 def best_estimate(estimates: Sequence[ValueEstimate], pessimism: float) -> ValueEstimate:
-    """For each of N states the estimate of highest lower bound: the best of several behaviors (METHOD.md, GPI)."""
+    """For each of N states the estimate of highest lower bound, of several behaviors.
+
+    Who follows the best one from there on does as well at least (generalized policy improvement, Barreto et al. 2017,
+    arXiv 1606.05312).
+    """
     if len(estimates) == 1:
         return estimates[0]
     bounds = torch.stack([item.value - pessimism * item.disagreement for item in estimates])  # (P, N)

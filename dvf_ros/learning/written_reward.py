@@ -34,6 +34,11 @@ class ExpressionReward:
             )
         self.low, self.high = float(rewards.min()), float(rewards.max())
 
+    @property
+    def summary(self) -> str:
+        """For people: from where to where it goes."""
+        return f"from {self.low:.3g} to {self.high:.3g} on states like the recorded ones"
+
     def predict(self, state: Tensor) -> Tensor:
         """Rewards (1, ...) of states (..., E): one member, since nobody disagrees about what was written."""
         states = self._encoder.decode(state.clamp(-FARTHEST, FARTHEST), self.expression.fields)

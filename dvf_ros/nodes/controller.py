@@ -19,7 +19,6 @@ from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.core.alignment import TickGrid
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
-from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
 from dvf_ros.nodes.deadlines import Deadlines
@@ -54,7 +53,6 @@ class Controller(LifecycleNode):
         self._brain: Brain | None = None
         self.create_service(SetBool, "~/pause", self._on_pause)
         follow_changes(self, self._check_changes, self._take_changes)
-        self._told_stopped = False
         self._updater = steady_updater(self, "controller")
         self._updater.add("control loop", self._diagnose)
 
@@ -292,13 +290,8 @@ class Controller(LifecycleNode):
 
     def _publish_status(self) -> None:
         assert self._brain is not None
-        state = ControllerStatus.INACTIVE
-        if self._active:
-            state = ControllerStatus.STOPPED if self._report.stop_reason else ControllerStatus.RUNNING
-            state = ControllerStatus.PAUSED if self._paused else state
-        self._report.publish_status(state, self._brain.counters, self.get_clock().now())
-        if self._told_stopped != bool(self._report.stop_reason):
-            self._told_stopped = bool(self._report.stop_reason)
+        counters, now = self._brain.counters, self.get_clock().now()
+        if self._report.publish_status(self._active, self._paused, counters, now):
             self._updater.force_update()  # a stop should not have to wait for the next second
 
 

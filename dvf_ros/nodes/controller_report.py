@@ -31,6 +31,7 @@ class ControllerReport:
     def __init__(self, node: Node, spec: RobotSpec, checkpoint: str, reward: str, frames: Mapping[str, str]) -> None:
         self.stop_reason = "no tick yet"
         self.reward = reward
+        self._told_stopped = False
         self._stops = StopLog()
         self._node = node
         self._spec = spec
@@ -57,8 +58,11 @@ class ControllerReport:
         self._stops.note(command.stop_reason, time.monotonic())
         self.stop_reason = command.stop_reason
 
-    def publish_status(self, state: int, counters: Counters, now: Time) -> None:
-        """Publish `~/status` (latched)."""
+    def publish_status(self, active: bool, paused: bool, counters: Counters, now: Time) -> bool:
+        """Publish `~/status` (latched); returns whether the robot has stopped or gone on since the last one."""
+        state = ControllerStatus.STOPPED if self.stop_reason else ControllerStatus.RUNNING
+        state = ControllerStatus.PAUSED if paused else state
+        state = state if active else ControllerStatus.INACTIVE
         p50, _, p99, worst = self._latencies.percentiles_ms()
         self._status.publish(
             ControllerStatus(
@@ -77,6 +81,8 @@ class ControllerReport:
                 reward=self.reward,
             )
         )
+        told, self._told_stopped = self._told_stopped, bool(self.stop_reason)
+        return told != self._told_stopped
 
     @property
     def wanted(self) -> bool:

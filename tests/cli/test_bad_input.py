@@ -65,8 +65,26 @@ def broken(name: str, frame: int, column: int, number: float) -> Dataset:
             lambda: replace(dataset(), states=np.where([True] * 3 + [False] * 4, dataset().states, 0)),
             "'orientation': expected quaternions xyzw, found one of length zero in frame 0 of episode 0",
         ),
+        (
+            lambda: broken("action_mask", 39, 0, True),
+            "expected no action in the last frame of an episode, for it leads to a state that was not recorded; "
+            "found one in frame 19 of episode 1",
+        ),
+        (
+            lambda: broken("reward_mask", 39, 0, True),
+            "and the like in 1 episodes in all; set reward_mask to false there",
+        ),
     ],
-    ids=["no action", "NaN in a state", "Inf in an action", "NaN in a reward", "a single frame", "no rotation"],
+    ids=[
+        "no action",
+        "NaN in a state",
+        "Inf in an action",
+        "NaN in a reward",
+        "a single frame",
+        "no rotation",
+        "an action after the last state",
+        "a reward after the last state",
+    ],
 )
 def test_what_cannot_be_learned_from_is_refused(
     tmp_path: Path, made: Callable[[], Dataset], message: str, capsys: pytest.CaptureFixture[str]

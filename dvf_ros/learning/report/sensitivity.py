@@ -1,4 +1,4 @@
-"""Action sensitivity: how much a score moves with the action, and how much with the noise (METHOD.md, pitfall 3)."""
+"""Action sensitivity: how much a score moves with the action, and how much with the noise."""
 
 from __future__ import annotations
 
