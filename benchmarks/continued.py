@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from benchmarks.lift_data import SPEC
+from benchmarks.task_data import TASKS
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.sim.behaviors import LiftBehavior, Skill
 from dvf_ros.sim.observation import Observation
@@ -62,7 +62,7 @@ def outcomes(cells: Sequence[Cell], folder: Path, processes: int) -> list[Outcom
     left = [number for number, path in enumerate(paths) if not path.exists()]
     # Spawned, not forked: MuJoCo's threads do not survive a fork.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        played = pool.map(partial(outcome, SPEC), [cells[number] for number in left])
+        played = pool.map(partial(outcome, TASKS["lift"].spec), [cells[number] for number in left])
         for number, found in zip(left, track(played, "going on", len(left), transient=True), strict=True):
             np.savez(paths[number], **asdict(found))
     return [Outcome(**np.load(path)) for path in paths]

@@ -20,7 +20,7 @@ from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
-from benchmarks.lift_data import lift_dataset
+from benchmarks.task_data import task_dataset
 from dvf_ros.core.results import Bar, write_results
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -68,8 +68,8 @@ QUICK = OccupancyBenchmark(
 
 def main(args: OccupancyBenchmark) -> int:
     """Train what is missing and measure; status 1 if a bar does not hold."""
-    data = lift_dataset(args.folder / "dataset", args.episodes, args.processes)
-    unseen = lift_dataset(args.folder / "held_out", HELD_OUT_EPISODES, args.processes, HELD_OUT_SEED)
+    data = task_dataset(args.folder / "dataset", "lift", args.episodes, args.processes)
+    unseen = task_dataset(args.folder / "held_out", "lift", HELD_OUT_EPISODES, args.processes, HELD_OUT_SEED)
     settings = TrainingConfig(updates=args.updates, sampler_distillation=0, distillation=0)
     agent = _trained(data, settings, args.folder / "panda_lift.yaml")
     one_step = _trained(data, replace(settings, chunk=1), args.folder / "one_step.yaml")

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.continued import Cell, Outcome, outcomes
-from benchmarks.lift_data import STEPS, lift_dataset
 from benchmarks.resumable import trained
+from benchmarks.task_data import TASKS, task_dataset
 from benchmarks.value_agreement import agreement, interval, squared_error
 from benchmarks.value_estimators import DVF, FQE, REGRESSED, Held, estimates
 from dvf_ros.core.results import Bar, write_results
@@ -69,14 +69,14 @@ QUICK = ValueBenchmark(
 
 def main(args: ValueBenchmark) -> int:
     """Run what is missing; status 1 if a bar does not hold."""
-    data = lift_dataset(args.folder / "dataset", args.episodes, args.processes)
+    data = task_dataset(args.folder / "dataset", "lift", args.episodes, args.processes)
     training = TrainingConfig(updates=args.updates, sampler_distillation=0, distillation=0)
     config = LearningConfig(training, DecisionConfig(device="cpu"))
     agent = trained(data, config, args.folder / "panda_lift.yaml")
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + args.held_out)
     names = sorted(BEHAVIORS)
     cells = [
-        Cell(BEHAVIORS[names[seed % len(names)]], seed, STEPS, args.tail, args.runs, training.discount)
+        Cell(BEHAVIORS[names[seed % len(names)]], seed, TASKS["lift"].steps, args.tail, args.runs, training.discount)
         for seed in seeds
     ]
     held = _joined(cells, outcomes(cells, args.folder / "held_out", args.processes), agent.behavior_names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
+from benchmarks.peers import run_peer, transitions
 from benchmarks.regressed_value import regress
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -27,7 +27,6 @@ STATES = 64
 """States that are valued with the same draws."""
 
 SHIPPED = Path("resource/panda_lift.yaml")
-PEER = Path(".venv-d3rlpy/bin/python")
 RATES = (1e-4, 1e-3)
 """Learning rates of FQE: the library's default, and the regression's."""
 
@@ -117,19 +116,10 @@ def _told(states: Tensor, behavior: Tensor) -> Tensor:
 
 
 def _log(agent: DvfAgent, data: Dataset, held: Held, states: Tensor, asked: Tensor) -> dict[str, np.ndarray]:
-    """The dataset as d3rlpy takes it; actions as shares of their limits, since its policies stay within -1 .. 1."""
+    """The dataset as d3rlpy takes it, and what its FQE is asked for."""
     lower, upper = agent.spec.action_lower, agent.spec.action_upper
     middle, half = (upper + lower) / 2.0, (upper - lower) / 2.0
-    # An episode's last frame has no action: the step that leads to it is the one that is cut off.
-    kept = np.ones(data.frames, bool)
-    kept[data.episode_start + data.episode_length - 1] = False
-    timeouts = np.zeros(data.frames, np.float32)
-    timeouts[data.episode_start + data.episode_length - 2] = 1.0
-    return {
-        "observations": states.numpy()[kept],
-        "actions": ((data.actions[kept] - middle) / half).astype(np.float32),
-        "rewards": np.array(data.rewards)[kept],
-        "timeouts": timeouts[kept],
+    return transitions(data, states.numpy(), np.array(data.rewards)) | {
         "query": asked.numpy(),
         "query_actions": ((held.actions - middle) / half).astype(np.float32),
     }
@@ -138,23 +128,12 @@ def _log(agent: DvfAgent, data: Dataset, held: Held, states: Tensor, asked: Tens
 def _fqe(
     log: dict[str, np.ndarray], policy: str, rate: float, updates: int, discount: float, folder: Path
 ) -> np.ndarray:
-    if not PEER.exists():
-        raise FileNotFoundError(f"expected d3rlpy in {PEER}, found nothing: run `make peers`")
     of = hashlib.sha256(log["observations"].tobytes() + log["query"].tobytes()).hexdigest()[:12]
     path = folder / f"fqe_{policy}_{rate:g}_{updates}_{of}.npy"
     if not path.exists():
         with tempfile.TemporaryDirectory() as place:
             np.savez(Path(place) / "log.npz", **log)
-            script = Path(__file__).with_name("fqe.py").resolve()
-            options = [
-                "--policy",
-                policy,
-                "--rate",
-                f"{rate:g}",
-                "--updates",
-                str(updates),
-                "--discount",
-                f"{discount:g}",
-            ]
-            subprocess.run([PEER, "-I", script, Path(place) / "log.npz", path, *options], check=True)
+            options = {"policy": policy, "rate": f"{rate:g}", "updates": updates, "discount": f"{discount:g}"}
+            words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+            run_peer("fqe.py", [Path(place) / "log.npz", path, *words])
     return np.load(path)

@@ -21,9 +21,9 @@ from rich.table import Table
 from scipy.stats import kendalltau
 
 from benchmarks.continued import TAKEN, Cell, Outcome, outcomes
-from benchmarks.lift_data import STEPS, lift_dataset
 from benchmarks.parts import write_part
 from benchmarks.resumable import trained
+from benchmarks.task_data import TASKS, task_dataset
 from benchmarks.value_estimators import sampled_values
 from dvf_ros.core.results import Bar, commit
 from dvf_ros.learning.agent import DvfAgent
@@ -94,7 +94,7 @@ def main(args: Controllers) -> int:
     """Run what is missing; status 1 if a bar does not hold."""
     rng = np.random.default_rng(0)
     hands = {f"hand {number:02}": some_skill(rng.random(), rng) for number in range(args.hands)}
-    data = lift_dataset(args.folder / "dataset", args.hands * args.episodes, args.processes, skills=hands)
+    data = task_dataset(args.folder / "dataset", "lift", args.hands * args.episodes, args.processes, skills=hands)
     settings = TrainingConfig(updates=args.updates, representation="context", sampler_distillation=0, distillation=0)
     agent = trained(data, LearningConfig(settings, DecisionConfig(device="cpu")), args.folder / "panda_lift.yaml")
     rng = np.random.default_rng(1)
@@ -104,11 +104,11 @@ def main(args: Controllers) -> int:
     for number, (name, skill) in enumerate(unseen.items()):
         seeds = range(MOTION_SEED + 100 * number, MOTION_SEED + 100 * number + args.shown)
         folder = args.folder / f"motion_{number}"
-        motion = lift_dataset(folder, args.shown, args.processes, seeds.start, {name: skill})
+        motion = task_dataset(folder, "lift", args.shown, args.processes, seeds.start, {name: skill})
         # Multiples of TAKEN: the first state that is taken is the first one.
         first = PLAYED_SEED + 1000 * number
         others = range(first, first + TAKEN * args.played, TAKEN)
-        cells = [Cell(skill, seed, STEPS, TAIL, 0, settings.discount) for seed in others]
+        cells = [Cell(skill, seed, TASKS["lift"].steps, TAIL, 0, settings.discount) for seed in others]
         played = outcomes(cells, args.folder / "played", args.processes)
         trajectories = [motion.states[motion.frames_of(episode)] for episode in range(motion.episodes)]
         found[name] = _valued(agent, trajectories, played)

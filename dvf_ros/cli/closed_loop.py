@@ -4,13 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from dvf_ros.control.brain import Brain, Request
-from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.core.decision import Decision
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.learning.config import DecisionConfig
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.topics import SpecView
+
+
+class Driver(Protocol):
+    """What can be driven in an episode: an agent, or anything that decides for the robot of a spec."""
+
+    @property
+    def spec(self) -> RobotSpec:
+        """Of the states it takes and the actions it gives."""
+
+    @property
+    def decision(self) -> DecisionConfig:
+        """`execute` of it counts: how many actions of a chunk are carried out before it is asked again."""
+
+    def decide(self, state: np.ndarray, rng: np.random.Generator) -> Decision:
+        """A chunk for a state (D,)."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +46,7 @@ class EpisodeOutcome:
 
 
 def run_episode(
-    agent: DvfAgent,
+    driver: Driver,
     sim: RobosuiteSim,
     seed: int,
     steps: int,
@@ -42,9 +60,9 @@ def run_episode(
     `agent_seed` (by default the simulation's `seed`) and the stamp of the first state (ns) are all that a decision's
     randomness depends on: with those of a run through ROS topics, this gives the same commands.
     """
-    spec = agent.spec
+    spec = driver.spec
     view = SpecView(spec)
-    brain = Brain(spec, execute=agent.decision.execute, max_reuse=0, gap=1.0)
+    brain = Brain(spec, execute=driver.decision.execute, max_reuse=0, gap=1.0)
     observation = sim.reset(seed)
     successes, states = [], []
     for step in range(steps):
@@ -55,7 +73,7 @@ def run_episode(
         if isinstance(answer, Request):
             states.append(answer.state)
             rng = np.random.default_rng([seed if agent_seed is None else agent_seed, stamp])
-            answer = brain.accept(agent.decide(answer.state, rng), answer)
+            answer = brain.accept(driver.decide(answer.state, rng), answer)
         observation = sim.step(view.command(answer.action))
         successes.append(done(view.state(observation)) if done else observation.success)
     return EpisodeOutcome(seed, any(successes), successes[-1], np.stack(states), np.array(successes))

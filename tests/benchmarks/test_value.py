@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from benchmarks.continued import Cell, discounted, outcome
-from benchmarks.lift_data import SPEC
 from benchmarks.regressed_value import regress
 from benchmarks.resumable import trained
+from benchmarks.task_data import TASKS
 from benchmarks.value_agreement import agreement, interval, slope, spearman
 from dvf_ros.sim.behaviors import BEHAVIORS
 from tests.learning.small import CONFIG, dataset
@@ -68,9 +68,9 @@ def test_an_agent_is_trained_once(tmp_path: Path) -> None:
 def test_runs_from_a_restored_state_start_there_and_differ_in_their_luck() -> None:
     pytest.importorskip("robosuite")
     cell = Cell(BEHAVIORS["expert"], seed=7, steps=60, tail=60, runs=3, discount=0.97)
-    found = outcome(SPEC, cell)
+    found = outcome(TASKS["lift"].spec, cell)
     assert len(found.states) == len(found.actions) == len(found.logged) == 12
     assert found.restored.tolist() == [1, 7] and found.continued.shape == (2, 3)
     assert len(set(found.continued[0])) == 3
-    again = outcome(SPEC, cell)
+    again = outcome(TASKS["lift"].spec, cell)
     np.testing.assert_array_equal(found.continued, again.continued)

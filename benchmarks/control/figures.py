@@ -1,0 +1,118 @@
+"""What the cells say together: success by task, interquartile means with intervals, and the bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from benchmarks.control.cells import Cells
+from benchmarks.control.controllers import ABLATIONS, DVF, LIBRARIES, PRIORS
+from benchmarks.peers import interquartile_means
+from dvf_ros.core.results import Bar
+
+# controller -> (seeds, tasks) success rates
+Scores = dict[str, np.ndarray]
+
+
+def success(cells: Cells, when: str) -> dict[str, dict[str, float]]:
+    """Controller -> task -> rate over all episodes of all seeds there are; `when` is ever or last."""
+    found: dict[str, dict[str, float]] = {}
+    for task, controllers in cells.items():
+        for name, runs in controllers.items():
+            digits = "".join(getattr(cell, when) for cell in runs.values())
+            found.setdefault(name, {})[task] = digits.count("1") / len(digits)
+    return found
+
+
+def complete(cells: Cells, tasks: Sequence[str], seeds: Sequence[int], names: Sequence[str]) -> Scores:
+    """Final success (seeds, tasks) of the controllers none of whose cells is missing."""
+    found = {}
+    for name in names:
+        runs = [cells.get(task, {}).get(name, {}) for task in tasks]
+        if all(seed in run for run in runs for seed in seeds):
+            found[name] = np.array(
+                [[run[seed].last.count("1") / len(run[seed].last) for run in runs] for seed in seeds]
+            )
+    return found
+
+
+def paired_gain(cells: Cells, tasks: Sequence[str], seeds: Sequence[int], other: str) -> dict[str, float]:
+    """Mean gain of the agent over another controller in final success, with its 95 % interval.
+
+    Episodes are paired: same task, same training seed, same start. Resampled by episode, 10 000 times.
+    """
+    rows = []
+    for task in tasks:
+        for seed in seeds:
+            ours, theirs = cells[task][DVF][seed].last, cells[task][other][seed].last
+            rows.append([int(a) - int(b) for a, b in zip(ours, theirs, strict=True)])
+    gains = np.array(rows, float)  # (tasks * seeds, episodes)
+    picks = np.random.default_rng(0).integers(gains.shape[1], size=(10_000, *gains.shape))
+    means = np.take_along_axis(np.broadcast_to(gains, picks.shape), picks, axis=2).mean(axis=(1, 2))
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {"gain": float(gains.mean()), "low": float(low), "high": float(high)}
+
+
+def summary(cells: Cells, tasks: Sequence[str], seeds: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """All figures but the cells themselves."""
+    scores = complete(cells, tasks, seeds, names)
+    return {
+        "last": success(cells, "last"),
+        "ever": success(cells, "ever"),
+        "interquartile_mean": interquartile_means(scores) if scores else {},
+        "paired_gain": {
+            name: paired_gain(cells, tasks, seeds, name) for name in scores if name != DVF and DVF in scores
+        },
+        "missing": [name for name in names if name not in scores],
+    }
+
+
+def bars_of_control(figures: Mapping[str, Any]) -> list[Bar]:
+    """The bars; none before every cell is there."""
+    if figures["missing"]:
+        return []
+    means = figures["interquartile_mean"]
+    rivals = {name: means[name] for name in (*PRIORS, *LIBRARIES)}
+    best = max(rivals, key=lambda name: rivals[name]["mean"])
+    own = means[DVF]
+    worst = max(ABLATIONS, key=lambda name: means[name]["mean"])
+    return [
+        Bar(f"interquartile mean less that of the best rival ({best})", own["mean"] - rivals[best]["mean"], ">", 0.0),
+        Bar(f"its lower bound less the upper one of {best}", own["low"] - rivals[best]["high"], ">", 0.0),
+        Bar(
+            f"interquartile mean less that of the best ablation ({worst})",
+            own["mean"] - means[worst]["mean"],
+            ">=",
+            0.0,
+        ),
+        Bar("Lift, success at the last step", figures["last"][DVF]["lift"], ">=", 0.95),
+    ]
+
+
+def bars_of_scarcity(figures: Mapping[str, Any], full: Mapping[str, Any]) -> list[Bar]:
+    """The same for scarce labels, beside the `figures` of full ones; none before every cell of either is there."""
+    if figures["missing"] or full["missing"]:
+        return []
+    own = _mean(figures["last"][DVF])
+    best = max(LIBRARIES, key=lambda name: _mean(figures["last"][name]))
+    return [
+        Bar("final success as a share of that with all labels", own / _mean(full["last"][DVF]), ">=", 0.9),
+        Bar(f"final success over the best library's ({best})", own / _mean(figures["last"][best]), ">=", 1.5),
+    ]
+
+
+def _mean(by_task: Mapping[str, float]) -> float:
+    return float(np.mean(list(by_task.values())))
+
+
+def table(figures: Mapping[str, Any], tasks: Sequence[str]) -> Table:
+    """Final success for people."""
+    found = Table("controller", *tasks, "interquartile mean (95 %)", title="success at the last step")
+    for name, by_task in sorted(figures["last"].items()):
+        mean = figures["interquartile_mean"].get(name)
+        rates = [f"{by_task[task]:.2f}" if task in by_task else "" for task in tasks]
+        found.add_row(name, *rates, f"{mean['mean']:.2f} ({mean['low']:.2f} to {mean['high']:.2f})" if mean else "")
+    return found

@@ -1,0 +1,150 @@
+"""One learner on one task with one seed: trained once, its controllers judged on the same episodes as all others."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+
+from benchmarks.control.controllers import DVF, REGRESSED, controller, regressed_path
+from benchmarks.peers import Peer, load_peer, train_peer
+from benchmarks.regressed_value import regress
+from dvf_ros.cli.closed_loop import run_episode
+from dvf_ros.core.results import commit
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
+from dvf_ros.learning.config import LearningConfig
+from dvf_ros.learning.training import train
+from dvf_ros.sim.robosuite_sim import RobosuiteSim
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is learned from which data, and the episodes it is judged on.
+
+    `seconds` of one core is what a library is given at least; where the agent took longer, it gets as much as that.
+    """
+
+    learner: str
+    task: str
+    seed: int
+    config: LearningConfig
+    seconds: float
+    regression_updates: int
+    dataset: Path
+    folder: Path
+    first_episode: int
+    episodes: int
+    steps: int
+    controllers: tuple[str, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where what was learned lies, without a suffix."""
+        return self.folder / f"{self.learner}_{self.seed}"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One controller of one training: success of every episode, at any time and at the last step, as 0s and 1s.
+
+    `seconds` of one core that its learner was trained, and in how many updates.
+    """
+
+    ever: str
+    last: str
+    seconds: float
+    updates: int
+    commit: str
+
+
+def done(job: Job) -> list[tuple[str, Cell]]:
+    """Train where that has not been done, then judge each of the job's controllers."""
+    if not job.controllers:
+        return []
+    torch.set_num_threads(1)
+    trained = _trained(job) if job.learner == DVF else _peer_trained(job)
+    found = []
+    for name in job.controllers:
+        if job.learner == DVF:
+            driver: DvfAgent | Peer = controller(name, job.path.with_suffix(".yaml"), job.config.decision)
+        else:
+            driver = load_peer(job.path.with_suffix(".pt"), Dataset.open(job.dataset))
+        seeds = range(job.first_episode, job.first_episode + job.episodes)
+        sim = _sim(driver.spec.task, driver.spec.rate)
+        outcomes = [run_episode(driver, sim, seed, job.steps) for seed in seeds]
+        cell = Cell(
+            ever="".join(str(int(outcome.ever)) for outcome in outcomes),
+            last="".join(str(int(outcome.last)) for outcome in outcomes),
+            seconds=trained["seconds"],
+            updates=int(trained["updates"]),
+            commit=commit(),
+        )
+        found.append((name, cell))
+    return found
+
+
+def _trained(job: Job) -> dict[str, float]:
+    """Train the agent, and a value regressed in place of its own, unless their files are there."""
+    path, record = job.path.with_suffix(".yaml"), job.path.with_suffix(".json")
+    dataset = Dataset.open(job.dataset)
+    if not record.exists():
+        begin = time.process_time()
+        agent, history = train(dataset, job.config)
+        seconds = time.process_time() - begin
+        save_checkpoint(agent, path, dataset.digest, commit())
+        record.write_text(json.dumps({"seconds": seconds, "updates": history[-1]["update"]}))
+    if REGRESSED in job.controllers and not regressed_path(path).exists():
+        agent = load_checkpoint(path, decision=job.config.decision)
+        states = agent.encoder.encode(torch.from_numpy(np.array(dataset.states)))
+        settings = job.config.training
+        model = regress(
+            dataset,
+            states,
+            rewards_on_arrival(dataset, agent),
+            settings.discount,
+            settings.perturbation,
+            job.regression_updates,
+            job.seed,
+        )
+        save_file(model.state_dict(), regressed_path(path))
+    found: dict[str, float] = json.loads(record.read_text())
+    return found
+
+
+@torch.inference_mode()
+def rewards_on_arrival(dataset: Dataset, agent: DvfAgent) -> np.ndarray:
+    """(F,) reward of every state: the label where it has one, the agent's reward predictor's word elsewhere."""
+    states = agent.encoder.encode(torch.from_numpy(np.array(dataset.states)))
+    rewards = agent.reward.predict(states).mean(dim=0).numpy()
+    labelled = np.flatnonzero(dataset.reward_mask)
+    rewards[labelled + 1] = dataset.rewards[labelled]
+    return rewards
+
+
+def _peer_trained(job: Job) -> dict[str, float]:
+    """Train a library's algorithm unless its files are there, for as long as the agent of the same seed was trained.
+
+    Rewards that nobody labelled are those which that agent's predictor says.
+    """
+    policy, agent_path = job.path.with_suffix(".pt"), replace(job, learner=DVF).path.with_suffix(".yaml")
+    record = policy.with_suffix(".json")
+    if not record.exists():
+        dataset, settings = Dataset.open(job.dataset), job.config.training
+        rewards = np.roll(rewards_on_arrival(dataset, load_checkpoint(agent_path)), -1)  # of the frame before
+        own = json.loads(agent_path.with_suffix(".json").read_text())["seconds"]
+        train_peer(policy, dataset, rewards, job.learner, max(job.seconds, own), settings.discount, settings.seed)
+    found: dict[str, float] = json.loads(record.read_text())
+    return found
+
+
+@cache
+def _sim(task: str, rate: float) -> RobosuiteSim:
+    return RobosuiteSim(task, rate)

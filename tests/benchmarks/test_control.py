@@ -1,0 +1,83 @@
+"""The comparison of controllers: cells go on where they were cut, and figures say what the cells do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.control.cells import Cells, add_cell, missing, plain, read_cells
+from benchmarks.control.controllers import ABLATIONS, DVF, LIBRARIES, OWN, PRIORS
+from benchmarks.control.figures import bars_of_control, bars_of_scarcity, complete, paired_gain, success
+from benchmarks.control.learning import Cell, Job
+from dvf_ros.core.results import write_results
+from dvf_ros.learning.config import LearningConfig
+
+JOB = Job(DVF, "lift", 0, LearningConfig(), 1.0, 1, Path(), Path(), 0, 4, 1, OWN)
+
+
+def cell(last: str) -> Cell:
+    return Cell(ever="1" * len(last), last=last, seconds=1.0, updates=2, commit="c")
+
+
+def cells(**last: str) -> Cells:
+    """One task, one seed."""
+    found: Cells = {}
+    for name, digits in last.items():
+        add_cell(found, "lift", name, 0, cell(digits))
+    return found
+
+
+def test_cells_of_a_result_file_are_found_again(tmp_path: Path) -> None:
+    written = cells(dvf="1101", bc="0001")
+    path = tmp_path / "control.json"
+    write_results(path, {"setting": "a", "cells": plain(written)}, [], [])
+    assert read_cells(path, "a") == written
+    assert read_cells(path, "b") == {}, "cells of another setting count for nothing"
+    assert read_cells(tmp_path / "other.json", "a") == {}
+
+
+def test_only_what_is_not_there_is_missing() -> None:
+    there = cells(dvf="1101")
+    assert missing(JOB, there) == tuple(name for name in OWN if name != DVF)
+    assert missing(replace(JOB, seed=1), there) == OWN
+    assert missing(replace(JOB, task="stack"), there) == OWN
+
+
+def test_success_is_over_the_episodes_of_all_seeds() -> None:
+    there = cells(dvf="1101")
+    add_cell(there, "lift", DVF, 1, cell("0000"))
+    assert success(there, "last") == {DVF: {"lift": 3 / 8}}
+    assert success(there, "ever") == {DVF: {"lift": 1.0}}
+    np.testing.assert_array_equal(complete(there, ["lift"], [0, 1], [DVF, "bc"])[DVF], [[0.75], [0.0]])
+    assert complete(there, ["lift", "stack"], [0], [DVF]) == {}
+
+
+def test_a_gain_is_paired_by_episode() -> None:
+    better, other = "1" * 30 + "0" * 20, "1" * 20 + "0" * 30
+    gain = paired_gain(cells(dvf=better, bc=other), ["lift"], [0], "bc")
+    assert gain["gain"] == pytest.approx(0.2)
+    # The binomial standard error of 10 differing pairs among 50.
+    assert gain["high"] - gain["low"] == pytest.approx(2 * 1.96 * np.sqrt(0.2 * 0.8 / 50), rel=0.15)
+    same = paired_gain(cells(dvf=better, bc=better), ["lift"], [0], "bc")
+    assert same == {"gain": 0.0, "low": 0.0, "high": 0.0}
+
+
+def figures(own: float, rival: float, ablation: float) -> dict[str, object]:
+    means = {DVF: own, **dict.fromkeys((*PRIORS, *LIBRARIES), rival), **dict.fromkeys(ABLATIONS, ablation)}
+    return {
+        "missing": [],
+        "interquartile_mean": {name: {"mean": m, "low": m - 0.05, "high": m + 0.05} for name, m in means.items()},
+        "last": {name: {"lift": mean, "stack": mean} for name, mean in means.items()},
+    }
+
+
+def test_bars_hold_and_fail_where_they_should() -> None:
+    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.8, 0.9))] == [True] * 4
+    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.9, 0.97))] == [True, False, False, True]
+    assert bars_of_control(figures(0.9, 0.8, 0.9) | {"missing": ["bc"]}) == []
+    full = figures(0.9, 0.5, 0.5)
+    assert [bar.holds for bar in bars_of_scarcity(figures(0.82, 0.5, 0.5), full)] == [True, True]
+    assert [bar.holds for bar in bars_of_scarcity(figures(0.8, 0.6, 0.5), full)] == [False, False]
