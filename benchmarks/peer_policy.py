@@ -1,8 +1,8 @@
 """One of d3rlpy's offline algorithms on arrays in a file: `python peer_policy.py LOG.npz POLICY.pt --algorithm iql …`.
 
 Runs in .venv-d3rlpy, which `make peers` makes, and knows nothing of this package. Observations come normalised, actions
-as shares of their limits; but for the discount everything is as the library comes. It stops after so many seconds of one
-core.
+as shares of their limits; but for the discount everything is as the library comes. It stops after so many seconds of
+one core.
 """
 
 from __future__ import annotations

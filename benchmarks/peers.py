@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +46,9 @@ def load_peer(policy: Path, dataset: Dataset) -> Peer:
     """The policy in a file that `train_peer` wrote, for the dataset it was trained on."""
     encoder = StateEncoder(dataset.spec.state_layout)
     encoder.fit(dataset.states)
-    return Peer(dataset.spec, encoder, torch.jit.load(policy))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # TorchScript is on its way out, but all that d3rlpy writes
+        return Peer(dataset.spec, encoder, torch.jit.load(policy))
 
 
 def train_peer(
@@ -105,8 +108,10 @@ def run_peer(script: str, words: Sequence[str | Path]) -> None:
     """
     if not PYTHON.exists():
         raise FileNotFoundError(f"expected d3rlpy in {PYTHON}, found nothing: run `make peers`")
+    command = [PYTHON, "-I", "-W", "ignore", Path(__file__).with_name(script).resolve(), *words]
     one_core = os.environ | {"OMP_NUM_THREADS": "1"}
-    subprocess.run([PYTHON, "-I", Path(__file__).with_name(script).resolve(), *words], check=True, env=one_core)
+    # The libraries speak on stdout, at every look at the clock; what goes wrong they say on stderr.
+    subprocess.run(command, check=True, env=one_core, stdout=subprocess.DEVNULL)
 
 
 def _limits(spec: RobotSpec) -> tuple[np.ndarray, np.ndarray]:

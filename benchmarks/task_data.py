@@ -86,7 +86,7 @@ def balanced(episodes: Iterable[Episode], count: int) -> Iterator[Episode]:
         if not any(left.values()):
             return
     raise ValueError(
-        f"expected {count} episodes, half of them successes; {left[True]} successes, {left[False]} others missing"
+        f"expected {count} episodes, half of them successes; {left[True]} successes and {left[False]} others are missing"
     )
 
 

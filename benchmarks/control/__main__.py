@@ -101,10 +101,11 @@ def main(args: Control) -> int:
     cells = read_cells(args.path, args.setting)
     for task, seed, name, cell in _run(args, controllers, cells):
         add_cell(cells, task, name, seed, cell)
-        _write(args, cells, names)
-    figures = _write(args, cells, names)
+        _write(args, cells, {}, [])
+    figures = summary(cells, args.tasks, args.seeds, names)
+    bars = _bars(args, figures)
     Console().print(table(figures, args.tasks))
-    return 0 if all(bar.holds for bar in _bars(args, figures)) else 1
+    return 0 if _write(args, cells, figures, bars) else 1
 
 
 def _run(args: Control, controllers: tuple[str, ...], cells: Cells) -> Iterator[tuple[str, int, str, Cell]]:
@@ -115,9 +116,8 @@ def _run(args: Control, controllers: tuple[str, ...], cells: Cells) -> Iterator[
     """
     # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, Progress(transient=True) as bar:
-        progress = bar.add_task(
-            "controllers", total=len(args.tasks) * len(args.seeds) * (len(controllers) + len(LIBRARIES))
-        )
+        total = len(args.tasks) * len(args.seeds) * (len(controllers) + len(LIBRARIES))
+        progress = bar.add_task("controllers", total=total)
         for seed in args.seeds:
             leading = [_job(args, DVF, task, seed, controllers) for task in args.tasks]
             running = {pool.submit(done, replace(job, controllers=missing(job, cells))): job for job in leading}
@@ -168,14 +168,12 @@ def _bars(args: Control, figures: dict[str, Any]) -> list[Bar]:
     return bars_of_scarcity(figures, json.loads(beside.read_text(encoding="utf-8"))["figures"])
 
 
-def _write(args: Control, cells: Cells, names: tuple[str, ...]) -> dict[str, Any]:
-    """Write what there is so far, and its bars; returns the figures."""
-    figures = summary(cells, args.tasks, args.seeds, names)
+def _write(args: Control, cells: Cells, figures: dict[str, Any], bars: list[Bar]) -> bool:
+    """Write what there is; returns whether the bars hold."""
     about = {"setting": args.setting, "episodes_per_training": args.episodes, "cells": plain(cells)}
     command = shlex.join(["python", "-m", "benchmarks.control", *sys.argv[1:]])
     seeds = range(args.first_episode, args.first_episode + args.episodes)
-    write_results(args.path, figures | about, _bars(args, figures), list(seeds), command)
-    return figures
+    return write_results(args.path, figures | about, bars, list(seeds), command)
 
 
 if __name__ == "__main__":

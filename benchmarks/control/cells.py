@@ -1,4 +1,4 @@
-"""The cells of the comparison in its result file: what is there is not measured again, and no cut loses more than a cell."""
+"""The cells of the comparison in its result file: what is there is not measured again."""
 
 from __future__ import annotations
 
