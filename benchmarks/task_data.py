@@ -16,6 +16,7 @@ from rich.progress import Progress, track
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, DatasetWriter, Episode
 from dvf_ros.sim.behaviors import BEHAVIORS, LiftBehavior, Skill
+from dvf_ros.sim.placing import CanBehavior, StackBehavior
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.topics import SpecView
 
@@ -31,6 +32,8 @@ class TaskData:
 
 TASKS = {
     "lift": TaskData(Path("config/panda_lift.yaml"), 120, LiftBehavior),
+    "stack": TaskData(Path("config/panda_stack.yaml"), 200, StackBehavior),
+    "can": TaskData(Path("config/panda_can.yaml"), 200, CanBehavior),
 }
 
 AHEAD = 16
@@ -86,7 +89,7 @@ def balanced(episodes: Iterable[Episode], count: int) -> Iterator[Episode]:
         if not any(left.values()):
             return
     raise ValueError(
-        f"expected {count} episodes, half of them successes; {left[True]} successes and {left[False]} others are missing"
+        f"expected {count} episodes, half of them successes; {left[True]} successes, {left[False]} others missing"
     )
 
 

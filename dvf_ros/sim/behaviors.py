@@ -28,9 +28,6 @@ HOLD_HEIGHT = 0.945
 CLOSING_STEPS = 10
 """Steps that the fingers need from open to closed."""
 
-SHALLOW = (0.025, 0.045)
-"""m, range of heights above the cube's centre at which a shallow grasp closes."""
-
 NOISE_TIME = 0.35
 """s, correlation time of the noise on velocities."""
 
@@ -43,7 +40,7 @@ class Skill:
     offset, yaw_offset: m, rad, standard deviation of the error of an aim; a new aim is taken aim_rate times
     a second, and after every miss. lapse_rate: 1/s, how often the hand does something else for a while.
     early_close: 1/s, how often it closes too soon near the cube. slip_rate: 1/s, how often it lets go.
-    shallow: probability that an aim lies SHALLOW above the cube, where the fingers close on nothing.
+    shallow: probability that an aim lies too high above the object, where the fingers close on nothing.
     patience: probability that a missed grasp is tried again at once rather than after a second or more.
     """
 
@@ -68,6 +65,9 @@ BEHAVIORS = {
 }
 
 
+Act = tuple[Array, float, bool]
+
+
 class _Lapse(Enum):
     """What the hand may do instead of the task."""
 
@@ -78,7 +78,16 @@ class _Lapse(Enum):
 
 
 class LiftBehavior:
-    """One skill's closed loop for the task "lift"; deterministic given the seed and the observations."""
+    """One skill's closed loop for the task "lift"; deterministic given the seed and the observations.
+
+    `grasped` names the object, `grip_height` is where above its centre (m) it is taken. A shallow grasp closes so many m
+    above that, from and to; what lies within `in_hand` m of the closed hand has been caught.
+    """
+
+    grasped = "cube"
+    grip_height = -0.004
+    shallow = (0.025, 0.045)
+    in_hand = 0.035
 
     def __init__(self, skill: Skill) -> None:
         self.skill = skill
@@ -107,22 +116,23 @@ class LiftBehavior:
         self._drift()
         if self._happens(self.skill.aim_rate):
             self._aim()
-        if self._closed_for > 0:
-            velocity, yaw_rate, closed = self._grasp(observation)
-        else:
-            velocity, yaw_rate, closed = self._approach(observation)
+        velocity, yaw_rate, closed = self._act(observation)
         velocity, yaw_rate = self._distract(observation, velocity, yaw_rate)
         velocity = np.clip(velocity + self._noise[:3], -0.5, 0.5)
         yaw_rate = float(np.clip(yaw_rate + self._noise[3], -2.0, 2.0))
         return Command(velocity, np.array([0.0, 0.0, yaw_rate]), 0.0 if closed else MAX_GRIPPER_WIDTH)
 
-    def _approach(self, observation: Observation) -> tuple[Array, float, bool]:
+    def _act(self, observation: Observation) -> Act:
+        """What the task asks for: velocity (3,) m/s, yaw rate in rad/s, and whether the hand is to be closed."""
+        return self._grasp(observation) if self._closed_for > 0 else self._approach(observation)
+
+    def _approach(self, observation: Observation) -> Act:
         """Go above the aim, turn to the face, then down; close at the cube's height, or too soon."""
-        hand, cube = observation.eef_position, observation.objects["cube"]
+        hand, cube = observation.eef_position, observation.objects[self.grasped]
         error = np.append(cube[:2] + self._offset - hand[:2], 0.0)
         distance = float(np.hypot(error[0], error[1]))
         turn = self._turn(observation)
-        low = cube[2] - 0.004 + self._depth
+        low = cube[2] + self.grip_height + self._depth
         # A cone over the cube: the further aside, the higher the hand must stay.
         cone = np.clip((distance - 0.008) / 0.03, 0.0, 1.0)
         if abs(turn) > 0.35:
@@ -140,20 +150,24 @@ class LiftBehavior:
             self._closed_for, self._stuck = 1, 0
         return self._towards(error), float(np.clip(2.5 * turn, -1.0, 1.0)), self._closed_for > 0
 
-    def _grasp(self, observation: Observation) -> tuple[Array, float, bool]:
-        """Let the fingers close, lift and hold what they caught; open again after a miss or a slip."""
+    def _grasp(self, observation: Observation) -> Act:
+        """Let the fingers close, carry what they caught; open again after a miss or a slip."""
         self._closed_for += 1
-        hand, cube = observation.eef_position, observation.objects["cube"]
+        hand, cube = observation.eef_position, observation.objects[self.grasped]
         if self._closed_for <= CLOSING_STEPS:
             return np.zeros(3), 0.0, True
-        caught = observation.gripper_width > 0.015 and float(np.linalg.norm(cube[:3] - hand)) < 0.035
+        caught = observation.gripper_width > 0.015 and float(np.linalg.norm(cube[:3] - hand)) < self.in_hand
         if caught and not self._happens(self.skill.slip_rate):
-            return self._towards(np.array([0.0, 0.0, HOLD_HEIGHT - hand[2]])), 0.0, True
+            return self._carry(observation)
         self._closed_for = 0
         if not caught and self._rng.random() > self.skill.patience:
             self._wait = int(self._rng.integers(15, 60))
         self._aim()
         return np.zeros(3), 0.0, False
+
+    def _carry(self, observation: Observation) -> Act:
+        """Lift what is in the hand and hold it up."""
+        return self._towards(np.array([0.0, 0.0, HOLD_HEIGHT - observation.eef_position[2]])), 0.0, True
 
     def _distract(self, observation: Observation, velocity: Array, yaw_rate: float) -> tuple[Array, float]:
         """Start, continue or end a lapse; the hand's opening is left to the loop."""
@@ -183,7 +197,7 @@ class LiftBehavior:
     def _turn(self, observation: Observation) -> float:
         """Return the yaw in rad that brings the fingers square to a face of the cube."""
         quarter = 0.5 * np.pi
-        hand, cube = yaw(observation.eef_orientation), yaw(observation.objects["cube"][3:])
+        hand, cube = yaw(observation.eef_orientation), yaw(observation.objects[self.grasped][3:])
         turn = (cube + self._yaw_offset - hand + 0.5 * quarter) % quarter - 0.5 * quarter
         # Between two faces either will do: a hand may prefer the further one.
         if self._quarter_turns * turn < -0.35:
@@ -194,7 +208,9 @@ class LiftBehavior:
         """Draw where, at which height and at which yaw to grasp."""
         self._offset = self._rng.normal(0.0, self.skill.offset, 2)
         shallow = self._rng.random() < self.skill.shallow
-        self._depth = self._rng.uniform(*SHALLOW) if shallow else abs(self._rng.normal(0.0, 0.4 * self.skill.offset))
+        self._depth = (
+            self._rng.uniform(*self.shallow) if shallow else abs(self._rng.normal(0.0, 0.4 * self.skill.offset))
+        )
         self._yaw_offset = self._rng.normal(0.0, self.skill.yaw_offset)
 
     def _drift(self) -> None:
