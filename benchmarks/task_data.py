@@ -15,25 +15,24 @@ from rich.progress import Progress, track
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, DatasetWriter, Episode
-from dvf_ros.sim.behaviors import BEHAVIORS, LiftBehavior, Skill
-from dvf_ros.sim.placing import CanBehavior, StackBehavior
+from dvf_ros.sim.behaviors import BEHAVIORS, Skill
+from dvf_ros.sim.placing import HANDS
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.topics import SpecView
 
 
 @dataclass(frozen=True)
 class TaskData:
-    """How a task is played: its robot spec, its steps per episode, and whose hand it is."""
+    """How a task is played: by which robot spec, and for how many steps per episode."""
 
     spec: Path
     steps: int
-    behavior: type[LiftBehavior]
 
 
 TASKS = {
-    "lift": TaskData(Path("config/panda_lift.yaml"), 120, LiftBehavior),
-    "stack": TaskData(Path("config/panda_stack.yaml"), 200, StackBehavior),
-    "can": TaskData(Path("config/panda_can.yaml"), 200, CanBehavior),
+    "lift": TaskData(Path("config/panda_lift.yaml"), 120),
+    "stack": TaskData(Path("config/panda_stack.yaml"), 200),
+    "can": TaskData(Path("config/panda_can.yaml"), 200),
 }
 
 AHEAD = 16
@@ -109,7 +108,7 @@ def play_episode(spec_text: str, skill: Skill, name: str, seed: int) -> Episode:
     """One episode of a skill; the reward is 1 in every state in which the task is done."""
     spec, sim = _prepare(spec_text)
     task = TASKS[spec.task]
-    behavior, view = task.behavior(skill), SpecView(spec)
+    behavior, view = HANDS[spec.task](skill), SpecView(spec)
     behavior.reset(seed)
     observation = sim.reset(seed)
     states, actions, successes = [view.state(observation)], [], []

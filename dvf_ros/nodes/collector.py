@@ -19,7 +19,8 @@ from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.scripted_driver import ScriptedDriver
-from dvf_ros.sim.behaviors import BEHAVIORS, LiftBehavior
+from dvf_ros.sim.behaviors import BEHAVIORS
+from dvf_ros.sim.placing import HANDS
 
 START_TIMEOUT = 60.0
 """s for the simulation and the recorder to come up; robosuite compiles at its first start."""
@@ -61,6 +62,8 @@ class Collector(Node):
         for name in behaviors:
             if name not in BEHAVIORS:
                 raise ValueError(f"parameter 'behaviors': unknown behavior '{name}'; {nearest(name, BEHAVIORS)}")
+        if self._spec.task not in HANDS:
+            raise ValueError(f"'{spec}': no behavior is scripted for its task '{self._spec.task}', for {[*HANDS]} only")
         self._output = Path(output)
         turns = [behaviors[i % len(behaviors)] for i in range(count)]
         self._plan = [Planned(f"{i:04d}_{name}", name, seed + i) for i, name in enumerate(turns)]
@@ -129,7 +132,7 @@ class Collector(Node):
         A waiting simulation says its state again and again: paused, it does not, so that the bag, opened before the
         reset to have the first state, has nothing of the episode before.
         """
-        behavior = LiftBehavior(BEHAVIORS[planned.behavior])
+        behavior = HANDS[self._spec.task](BEHAVIORS[planned.behavior])
         behavior.reset(planned.seed)
         self._episodes.start_recording(planned.behavior, planned.name)
         self._recording = True

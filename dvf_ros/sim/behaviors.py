@@ -80,8 +80,8 @@ class _Lapse(Enum):
 class LiftBehavior:
     """One skill's closed loop for the task "lift"; deterministic given the seed and the observations.
 
-    `grasped` names the object, `grip_height` is where above its centre (m) it is taken. A shallow grasp closes so many m
-    above that, from and to; what lies within `in_hand` m of the closed hand has been caught.
+    `grasped` names the object, `grip_height` is where above its centre (m) it is taken. A shallow grasp closes
+    higher by `shallow` m, from and to; what lies within `in_hand` m of the closed hand has been caught.
     """
 
     grasped = "cube"
@@ -207,10 +207,9 @@ class LiftBehavior:
     def _aim(self) -> None:
         """Draw where, at which height and at which yaw to grasp."""
         self._offset = self._rng.normal(0.0, self.skill.offset, 2)
+        careful = 0.4 * self.skill.offset
         shallow = self._rng.random() < self.skill.shallow
-        self._depth = (
-            self._rng.uniform(*self.shallow) if shallow else abs(self._rng.normal(0.0, 0.4 * self.skill.offset))
-        )
+        self._depth = self._rng.uniform(*self.shallow) if shallow else abs(self._rng.normal(0.0, careful))
         self._yaw_offset = self._rng.normal(0.0, self.skill.yaw_offset)
 
     def _drift(self) -> None:

@@ -131,3 +131,7 @@ class CanBehavior(PlacingBehavior):
         """A can is round: the hand stays as it began, square to the bins."""
         turn = 0.5 * np.pi + self._yaw_offset - yaw(observation.eef_orientation)
         return float((turn + np.pi) % (2.0 * np.pi) - np.pi)
+
+
+HANDS: dict[str, type[LiftBehavior]] = {"lift": LiftBehavior, "stack": StackBehavior, "can": CanBehavior}
+"""Whose hand does which of the simulation's tasks."""
