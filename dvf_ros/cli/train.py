@@ -69,6 +69,11 @@ def _train(args: Train, config: LearningConfig, workers: Workers) -> None:
     if not workers.leads:
         return
     seconds = time.perf_counter() - start
+    if settings.label_actions:
+        console.print(
+            f"inverse dynamics: labelled {history[0]['inverse_dynamics/frames']:.0f} frames; in episodes held out it "
+            f"explains {history[0]['inverse_dynamics/explained']:.0%} of the actions' variance"
+        )
     save_checkpoint(agent, args.checkpoint, dataset.digest, commit())
     figures = {
         "seconds": seconds,

@@ -9,6 +9,8 @@ from dvf_ros.data.dataset import Dataset, DatasetError
 MOVES = 1e-4
 """A number whose recorded range is smaller never moves, but for its noise."""
 SMALLEST_QUATERNION = 1e-6
+SCARCE = 0.5
+"""Share of frames below which labels are few enough to be mentioned."""
 
 
 def require_usable(dataset: Dataset) -> None:
@@ -37,10 +39,24 @@ def remarks(dataset: Dataset) -> list[str]:
         found.append("One episode only: nothing tells what the robot does from what it did this once.")
     if not dataset.reward_mask.any():
         found.append("No reward is known: nothing predicts one. Write one by hand where values are asked for.")
+    found += _scarcity(dataset)
     still = np.flatnonzero(~moving(dataset))
     if len(still):
         names = ", ".join(dataset.spec.state_names[i] for i in still)
         found.append(f"These numbers never move: {names}. Nothing can be learned from or about them.")
+    return found
+
+
+def _scarcity(dataset: Dataset) -> list[str]:
+    """How few actions and rewards are known, where most are not."""
+    found = []
+    for what, mask in (("Actions", dataset.action_mask), ("Rewards", dataset.reward_mask)):
+        episodes = int(np.logical_or.reduceat(mask, dataset.episode_start).sum()) if mask.any() else 0
+        known, possible = int(mask.sum()), dataset.frames - dataset.episodes
+        if 0 < known < SCARCE * possible:
+            found.append(
+                f"{what} are known in {known} of {possible} frames, in {episodes} of {dataset.episodes} episodes."
+            )
     return found
 
 

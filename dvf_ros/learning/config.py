@@ -23,6 +23,7 @@ class TrainingConfig:
     `student_width` is the width of the occupancy's one-step sampler: the narrower, the quicker every decision.
     `representation` says how the occupancy knows who drives: by the index of a recorded behavior, or by context, read
     off motion, so that a controller can be valued that was in no data (it takes data of many, told apart by name).
+    `label_actions` fills in actions that were not recorded by what the recorded ones teach (inverse dynamics).
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
     another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
     the models come `sampler_distillation` updates of the one-step samplers, then `distillation` updates of the value
@@ -46,6 +47,7 @@ class TrainingConfig:
     perturbation: float = 0.1
     behavior_drop: float = 0.25
     representation: Representation = "index"
+    label_actions: bool = False
 
     def __post_init__(self) -> None:
         _require("discount", self.discount, 0.0 < self.discount < 1.0, "between 0 and 1, both excluded")

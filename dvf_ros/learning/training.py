@@ -17,6 +17,7 @@ from dvf_ros.learning.batches import Batches
 from dvf_ros.learning.config import LearningConfig
 from dvf_ros.learning.device import choose_device
 from dvf_ros.learning.distillation import Distillation
+from dvf_ros.learning.inverse_dynamics import Labelled, label_actions
 from dvf_ros.learning.sampler_distillation import SamplerDistillation
 from dvf_ros.learning.value import coverage_horizon
 from dvf_ros.learning.workers import ALONE, Workers
@@ -43,6 +44,8 @@ def train(
     """
     training = Training(dataset, config, workers)
     settings, history = config.training, []
+    if training.inferred is not None:
+        history.append({"update": 0.0} | training.inferred.metrics)
 
     def follow(stage: Training | SamplerDistillation | Distillation, first: int, updates: int) -> None:
         while stage.updates < updates:
@@ -80,6 +83,10 @@ class Training:
         workers.agree("configuration", lambda: config)
         self.device = choose_device(config.decision.device)
         self.updates = 0
+        self.inferred: Labelled | None = None
+        if settings.label_actions:
+            self.inferred = label_actions(dataset, settings.seed, self.device)
+            dataset = self.inferred.dataset
         torch.manual_seed(settings.seed)
         horizon = coverage_horizon(dataset.episode_length, dataset.terminated, COVERED)
         online = DvfAgent(dataset.spec, dataset.behavior_names, horizon, settings, config.decision).cpu()
