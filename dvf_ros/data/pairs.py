@@ -18,6 +18,19 @@ class Pairs:
     future: np.ndarray  # (B,) frame of s_{t+Δ}
     absorbed: np.ndarray  # (B,) bool: the episode had terminated by then, s_{t+Δ} is its last state
     behavior: np.ndarray  # (B,) index of the episode's behavior
+    left: np.ndarray  # (B,) ticks from s_t to the episode's last state
+    terminated: np.ndarray  # (B,) bool: whether that one is absorbing, so that the log shows everything
+
+
+@dataclass(frozen=True)
+class Hops:
+    """B offsets of any length, and how far the log shows them."""
+
+    index: np.ndarray  # (B,) frame of s_t
+    offset: np.ndarray  # (B,) Δ >= 1, in ticks
+    landed: np.ndarray  # (B,) frame of s_{t+Δ}; where the log ends before, of a state on the way
+    remaining: np.ndarray  # (B,) ticks from there to t + Δ; 0 where the log shows it
+    behavior: np.ndarray  # (B,) index of the episode's behavior
 
 
 def draw_offsets(rng: np.random.Generator, longest: np.ndarray, discount: float) -> np.ndarray:
@@ -130,4 +143,16 @@ class PairSampler:
         allowed[ended] = np.maximum(left[ended] + self._cut_off.draw(rng, self._below[over]) - length, 1)
         offset = draw_offsets(rng, allowed, self._discount)
         absorbed = terminated & (offset >= left)
-        return Pairs(index, offset, index + np.minimum(offset, left), absorbed, self._behavior[episode])
+        behavior = self._behavior[episode]
+        return Pairs(index, offset, index + np.minimum(offset, left), absorbed, behavior, left, terminated)
+
+    def draw_hops(self, rng: np.random.Generator, n: int) -> Hops:
+        """Draw `n` offsets from the whole geometric distribution, whatever the log shows.
+
+        What it does not show is reached by a hop to a later state of the episode, drawn as the future of a pair.
+        """
+        pairs = self.draw(rng, n)
+        offset = draw_offsets(rng, np.full(n, np.inf), self._discount)
+        beyond = (offset > pairs.left) & ~pairs.terminated
+        landed = np.where(beyond, pairs.future, pairs.index + np.minimum(offset, pairs.left))
+        return Hops(pairs.index, offset, landed, np.where(beyond, offset - pairs.offset, 0), pairs.behavior)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dvf_ros.data.dataset import Dataset, DatasetError
-from dvf_ros.data.pairs import PairSampler
+from dvf_ros.data.pairs import Hops, Pairs, PairSampler
 from dvf_ros.learning.config import TrainingConfig
 from dvf_ros.learning.context import MotionEncoder, MotionSampler
 from dvf_ros.learning.encoding import StateEncoder
@@ -52,16 +52,22 @@ class Batches:
         """
         pairs = self._pairs.draw(rng, count)
         # Arriving at the last state earns its reward; only what comes after is the end.
-        ended = pairs.offset > pairs.future - pairs.index
-        bit = self._on_device(np.where(ended, np.float32(1.0), np.float32(-1.0)))
-        future = torch.cat([self.states[self._on_device(pairs.future)], bit.unsqueeze(1)], dim=1)
-        state = self.states[self._on_device(pairs.index)]
-        behavior = self._on_device(pairs.behavior)
-        if reader is not None and reader.motion is not None and self._motions is not None:
-            motions = self._motions.draw(rng, pairs.index)
-            policy = reader.motion(self._on_device(motions.traits), self._on_device(motions.count))
-            behavior = reader.hidden(policy, self._on_device(motions.own))
-        return state, self._on_device(pairs.offset), future, behavior
+        future = self._future(pairs.future, pairs.offset > pairs.future - pairs.index)
+        behavior = self._driver(rng, pairs, reader)
+        return self.states[self._on_device(pairs.index)], self._on_device(pairs.offset), future, behavior
+
+    def hops(
+        self, rng: np.random.Generator, count: int, reader: Occupancy | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Draw as `pairs` does, but offsets of any length, and a fifth: ticks (B,) that remain from the future on.
+
+        They are 0 where the log shows the state at the offset; where it ends before, the future is one on the way.
+        """
+        hops = self._pairs.draw_hops(rng, count)
+        ended = (hops.remaining == 0) & (hops.offset > hops.landed - hops.index)
+        future, behavior = self._future(hops.landed, ended), self._driver(rng, hops, reader)
+        state, offset = self.states[self._on_device(hops.index)], self._on_device(hops.offset)
+        return state, offset, future, behavior, self._on_device(hops.remaining)
 
     def chunks(self, rng: np.random.Generator, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
         """Draw state (*shape, E), the chunk (*shape, h, A) taken in it, spec's units, and the state after the chunk."""
@@ -78,6 +84,20 @@ class Batches:
         """Draw labelled state (*shape, E) and its reward (*shape,): on arrival, so the label of the frame before."""
         frame = self._labelled[self._on_device(rng.integers(len(self._labelled), size=shape))]
         return self.states[frame + 1], self._rewards[frame]
+
+    def _future(self, frames: np.ndarray, ended: np.ndarray) -> Tensor:
+        """The states of frames (B,) with their terminal bits (B, E+1)."""
+        bit = self._on_device(np.where(ended, np.float32(1.0), np.float32(-1.0)))
+        return torch.cat([self.states[self._on_device(frames)], bit.unsqueeze(1)], dim=1)
+
+    def _driver(self, rng: np.random.Generator, drawn: Pairs | Hops, reader: Occupancy | None) -> Tensor:
+        """The behavior of B rows: its index (B,), or φ (B, P) where a reader takes it from motion."""
+        behavior = self._on_device(drawn.behavior)
+        if reader is None or reader.motion is None or self._motions is None:
+            return behavior
+        motions = self._motions.draw(rng, drawn.index)
+        policy = reader.motion(self._on_device(motions.traits), self._on_device(motions.count))
+        return reader.hidden(policy, self._on_device(motions.own))
 
     def _on_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from dvf_ros.core.parsing import ConfigError
 
+OccupancyPairs = Literal["monte_carlo", "bootstrapped"]
 Representation = Literal["index", "context"]
 Behavior = Literal["dropped", "max"]
 Scoring = Literal["both", "futures", "heads"]
@@ -23,6 +24,8 @@ class TrainingConfig:
     `student_width` is the width of the occupancy's one-step sampler: the narrower, the quicker every decision.
     `representation` says how the occupancy knows who drives: by the index of a recorded behavior, or by context, read
     off motion, so that a controller can be valued that was in no data (it takes data of many, told apart by name).
+    `occupancy` says what it learns from: monte_carlo takes the futures that were recorded; bootstrapped lets the
+    model's own go on where a recording ends, which joins pieces of different ones and learns offsets of any length.
     `label_actions` fills in actions that were not recorded by what the recorded ones teach (inverse dynamics).
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
     another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
@@ -47,6 +50,7 @@ class TrainingConfig:
     perturbation: float = 0.1
     behavior_drop: float = 0.25
     representation: Representation = "index"
+    occupancy: OccupancyPairs = "monte_carlo"
     label_actions: bool = False
 
     def __post_init__(self) -> None:

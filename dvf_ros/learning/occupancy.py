@@ -42,13 +42,19 @@ class Occupancy(nn.Module):
         )
 
     def loss(
-        self, state: Tensor, offset: Tensor, future: Tensor, behavior: Tensor, generator: torch.Generator
+        self,
+        state: Tensor,
+        offset: Tensor,
+        future: Tensor,
+        behavior: Tensor,
+        generator: torch.Generator,
+        hide: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Flow matching on Monte-Carlo pairs: state (B, E), offset (B,) ticks, future (B, E+1), behavior of B rows.
+        """Flow matching on pairs: state (B, E), offset (B,) ticks, future (B, E+1), behavior of B rows.
 
         The conditioning state is perturbed, because in control it comes from the dynamics model; the forecast is not,
-        so that the future moves along with the state it starts from. The behavior is dropped at random, so that one
-        net holds every behavior and their mixture.
+        so that the future moves along with the state it starts from. The behavior is dropped at random, or where
+        `hide` (B,) says so, so that one net holds every behavior and their mixture.
         """
         device = state.device
         retention, scale = self.forecast(offset)
@@ -56,7 +62,8 @@ class Occupancy(nn.Module):
         noise = torch.randn(target.shape, generator=generator, device=device)
         time = draw_times(target.shape[:1], generator, device)
         blur = torch.randn(state.shape, generator=generator, device=device) * self.perturbation
-        hide = torch.rand(state.shape[:1], generator=generator, device=device) < self.drop
+        if hide is None:
+            hide = torch.rand(state.shape[:1], generator=generator, device=device) < self.drop
         context = self._context(state + blur, offset, self.hidden(behavior, hide))
         return flow_matching_loss(lambda x, t: self._velocity(x, t, context), target, noise, time)
 

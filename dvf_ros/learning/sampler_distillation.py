@@ -75,7 +75,9 @@ class SamplerDistillation:
         """State (B, E), offset (B,), behavior (B,) and noise (B, E+1), as the teacher was trained on them."""
         occupancy = self._agent.occupancy
         rows = self._workers.share(self._agent.training_config.batch)
-        state, offset, future, behavior = self._batches.pairs(rng, rows, occupancy)
+        bootstrapped = self._agent.training_config.occupancy == "bootstrapped"
+        draw = self._batches.hops if bootstrapped else self._batches.pairs
+        state, offset, future, behavior = draw(rng, rows, occupancy)[:4]
         hide = torch.from_numpy(rng.random(len(behavior)) < occupancy.drop).to(behavior.device)
         behavior = occupancy.hidden(behavior, hide)
         return state + self._blur(rng, state), offset, behavior, self._noise(rng, future.shape)

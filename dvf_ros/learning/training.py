@@ -14,6 +14,7 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.normalization import Normalization
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
+from dvf_ros.learning.bootstrap import Bootstrap
 from dvf_ros.learning.config import LearningConfig
 from dvf_ros.learning.device import choose_device
 from dvf_ros.learning.distillation import Distillation
@@ -25,6 +26,12 @@ from dvf_ros.learning.workers import ALONE, Workers
 WARM_UP = 200
 LOG_EVERY = 100
 COVERED = 0.5
+UNREACHED = 1e-3
+"""Share of the value's weight that a bootstrapped occupancy is not asked for in one go."""
+
+TRUSTED = 0.1
+"""Share of the updates after which an occupancy may learn from itself."""
+
 SMALLEST_RESIDUAL = 1e-3
 SUPPORT_BATCH = 4096
 FORECAST_PAIRS = 200_000
@@ -89,6 +96,8 @@ class Training:
             dataset = self.inferred.dataset
         torch.manual_seed(settings.seed)
         horizon = coverage_horizon(dataset.episode_length, dataset.terminated, COVERED)
+        if settings.occupancy == "bootstrapped":
+            horizon = math.ceil(math.log(UNREACHED) / math.log(settings.discount))
         online = DvfAgent(dataset.spec, dataset.behavior_names, horizon, settings, config.decision).cpu()
         online.encoder.fit(dataset.states)
         self.batches = batches = Batches(dataset, online.encoder, settings, self.device)
@@ -105,6 +114,7 @@ class Training:
             batches.fit_motion(online.occupancy.motion, dataset)
         workers.start_alike(online)
         self.agent = copy.deepcopy(online)
+        self._bootstrap = Bootstrap(batches, self.agent.occupancy)
         self._online = online.requires_grad_(True)
         self._weights: list[Tensor] = list(online.parameters())
         self._averaged: list[Tensor] = list(self.agent.parameters())
@@ -121,7 +131,7 @@ class Training:
         rows, half = self._workers.share(self.config.batch), self._workers.share(self.config.batch // 2)
         state, chunk, after = batches.chunks(rng, self.config.members, half)
         losses = {
-            "occupancy": online.occupancy.loss(*batches.pairs(rng, rows, online.occupancy), self._generator),
+            "occupancy": self._occupancy_loss(rng, rows),
             "dynamics": online.dynamics.loss(state, online.normalise_action(chunk), after),
             "prior": self._prior_loss(rng, rows),
         }
@@ -170,6 +180,14 @@ class Training:
             moments = under(f"moment.{name}.")
             self._optimizer.state[parameter] = {key: value.clone() for key, value in moments.items()}
         self.updates = int(tensors["updates"])
+
+    def _occupancy_loss(self, rng: np.random.Generator, rows: int) -> tuple[Tensor, dict[str, Tensor]]:
+        model = self._online.occupancy
+        if self.config.occupancy == "monte_carlo":
+            return model.loss(*self.batches.pairs(rng, rows, model), self._generator)
+        trusted = self.updates >= TRUSTED * self.config.updates
+        state, offset, future, behavior, hide = self._bootstrap.pairs(rng, rows, model, trusted)
+        return model.loss(state, offset, future, behavior, self._generator, hide)
 
     def _prior_loss(self, rng: np.random.Generator, rows: int) -> tuple[Tensor, dict[str, Tensor]]:
         state, chunk, _ = self.batches.chunks(rng, rows)
