@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce bench-control bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-training bench-value bench-zero-shot lint lock peers clean
+.PHONY: help setup demo test reproduce bench-control bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-stitch bench-training bench-value bench-zero-shot lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -47,6 +47,9 @@ bench-latency: setup  ## time of a decision by stage, its floor and growth, and 
 
 bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (20 min); QUICK=1 for a short form
 	@$(SOURCED) exec python -m benchmarks.recorder $(if $(QUICK),--quick) $(ARGS)
+
+bench-stitch: setup  ## tasks that recordings hold in pieces only, by bootstrapped and by Monte-Carlo pairs (30 min); QUICK=1
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.stitch $(ARGS)
 
 bench-training: setup  ## time of a training step by stage, beside the machine's matrix products, threads and processes (5 min); QUICK=1
 	@$(SOURCED) exec python -m benchmarks.training $(if $(QUICK),--quick) $(ARGS)

@@ -7,11 +7,15 @@ end, of which the western one pays a little. What becomes of going east is never
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, Episode
 from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.config import DecisionConfig, LearningConfig, OccupancyPairs, TrainingConfig
+from dvf_ros.learning.training import train
 
 SPEC = RobotSpec.parse(
     """
@@ -47,6 +51,13 @@ STANDING = 60
 
 LONGEST = 60
 """Ticks that somebody has to arrive in."""
+
+TRAINING = TrainingConfig(
+    discount=0.95, chunk=4, sampler_distillation=0, distillation=0, batch=256, width=64, student_width=64, members=3
+)
+DECISION = DecisionConfig(
+    candidates=24, futures=32, prior_temperature=1.0, scoring="futures", sampler="exact", execute=2, device="cpu"
+)
 
 
 def moved(place: np.ndarray, velocity: np.ndarray) -> np.ndarray:
@@ -91,6 +102,12 @@ def recordings(seed: int, pieces: int = 100) -> Dataset:
         found += [walk(rng, middle, end, 0 if road == 0 else STANDING) for road, end in enumerate(ROADS)]
         found.append(walk(rng, ROADS[0], GOAL, STANDING // 4))
     return Dataset.from_episodes(SPEC, found)
+
+
+def trained(seed: int, pairs: OccupancyPairs, updates: int) -> DvfAgent:
+    """An agent that learned from recordings of its own seed."""
+    training = replace(TRAINING, seed=seed, occupancy=pairs, updates=updates)
+    return train(recordings(seed), LearningConfig(training, DECISION))[0]
 
 
 def arrives(agent: DvfAgent, seed: int) -> bool:

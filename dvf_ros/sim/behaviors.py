@@ -111,6 +111,11 @@ class LiftBehavior:
         """Draw what is still to come from another seed: the same hand in the same situation, with other luck."""
         self._rng = np.random.default_rng(seed)
 
+    @property
+    def grasping(self) -> bool:
+        """Whether the hand has closed, or was just told to."""
+        return self._closed_for > 0
+
     def command(self, observation: Observation) -> Command:
         """Return the next command; only x, y, z, yaw rate and gripper width are used."""
         self._drift()

@@ -1,0 +1,110 @@
+"""Lift in pieces: some recordings reach for the cube and end, others begin about it and lift; most go somewhere else.
+
+Reaching hands and lifting hands never share an episode of the simulation. Who does neither goes to the side and stays
+there, and of that recordings are long.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.dataset import Dataset, DatasetWriter, Episode
+from dvf_ros.sim.behaviors import LiftBehavior, Skill
+from dvf_ros.sim.observation import MAX_GRIPPER_WIDTH, Command, Observation
+from dvf_ros.sim.robosuite_sim import RobosuiteSim
+from dvf_ros.sim.topics import SpecView
+
+SPEC = Path("config/panda_lift.yaml")
+SKILL = Skill(speed=0.15, noise=0.03, yaw_noise=0.1, offset=0.004, yaw_offset=0.05)
+"""Of reaching and lifting hands: nearly all of them would succeed, were they to do all of it."""
+
+ASIDE = np.array([-0.15, 0.2, 1.0])
+"""m, world: where who does not reach goes."""
+
+PIECES = ("reach", "lift", "aside", "aside", "aside")
+"""What is recorded, in turn."""
+
+LIFTING, STAYING = 50, 120
+"""Ticks of a recording that lifts, and of one that goes aside."""
+
+LONGEST_REACH = 100
+"""Ticks after which a hand that does not get about the cube is given up."""
+
+
+@dataclass
+class _Aside:
+    """Goes to the side and stays there, open, with the noise of a hand."""
+
+    seed: int
+
+    def __post_init__(self) -> None:
+        self._rng = np.random.default_rng([self.seed, 2])
+        self._place = ASIDE + 0.03 * self._rng.standard_normal(3)
+
+    def command(self, observation: Observation) -> Command:
+        """Towards the place, at a hand's speed."""
+        way = self._place - observation.eef_position
+        velocity = way * min(4.0, SKILL.speed / max(float(np.linalg.norm(way)), 1e-9))
+        return Command(velocity + SKILL.noise * self._rng.standard_normal(3), np.zeros(3), MAX_GRIPPER_WIDTH)
+
+
+def pieces_dataset(folder: Path, episodes: int, processes: int) -> Dataset:
+    """The dataset in `folder`, played first where there is none."""
+    if not (folder / "episodes.parquet").exists():
+        writer = DatasetWriter(folder, RobotSpec.load(SPEC))
+        # Spawned, not forked: MuJoCo's threads do not survive a fork.
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            for episode in track(pool.map(play_piece, range(episodes)), "playing pieces", episodes, transient=True):
+                writer.append(episode)
+        writer.close()
+    return Dataset.open(folder)
+
+
+def play_piece(seed: int) -> Episode:
+    """The piece that the seed's turn is."""
+    kind = PIECES[seed % len(PIECES)]
+    spec, sim = _prepare()
+    view, hand = SpecView(spec), LiftBehavior(SKILL)
+    hand.reset(seed)
+    observation = sim.reset(seed)
+    if kind == "lift":
+        for _ in range(LONGEST_REACH):  # nobody records this
+            command = hand.command(observation)
+            if hand.grasping:
+                break
+            observation = sim.step(command)
+    act = _Aside(seed).command if kind == "aside" else hand.command
+    states, actions = [view.state(observation)], []
+    for _ in range({"reach": LONGEST_REACH, "lift": LIFTING, "aside": STAYING}[kind]):
+        command = act(observation)
+        if kind == "reach" and hand.grasping:
+            break
+        observation = sim.step(command)
+        actions.append(view.action(command))
+        states.append(view.state(observation))
+    known = np.arange(len(states)) < len(actions)
+    return Episode(
+        states=np.stack(states),
+        actions=np.stack([*actions, np.zeros(spec.action_size)]),
+        action_mask=known,
+        rewards=np.zeros(len(states), np.float32),
+        reward_mask=np.zeros(len(states), bool),
+        stamps=np.arange(len(states)) * spec.period_ns,
+        behavior=kind,
+        source=f"seed {seed}",
+    )
+
+
+@cache
+def _prepare() -> tuple[RobotSpec, RobosuiteSim]:
+    """What a process of the pool needs, made once."""
+    spec = RobotSpec.load(SPEC)
+    return spec, RobosuiteSim(spec.task, spec.rate)

@@ -1,0 +1,228 @@
+"""Tasks that no recorded trajectory does, though pieces of different ones do: by bootstrapped and by Monte-Carlo pairs.
+
+Run `python -m benchmarks.stitch` in the environment of env.sh; started again it goes on where it was cut. Both
+occupancies are asked alike, in hops where an offset is longer than the data shows: Monte-Carlo pairs, too, are joined
+by hops, but only where the data has long offsets from the states on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks import crossroads
+from benchmarks.lift_pieces import ASIDE, pieces_dataset
+from benchmarks.parts import write_part
+from dvf_ros.cli.closed_loop import run_episode
+from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.core.results import Bar, wilson_interval
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
+from dvf_ros.learning.config import DecisionConfig, LearningConfig, OccupancyPairs, TrainingConfig
+from dvf_ros.learning.training import train
+from dvf_ros.sim.robosuite_sim import RobosuiteSim
+
+BOOTSTRAPPED, MONTE_CARLO, PRIOR = "bootstrapped", "monte_carlo", "prior alone"
+CONTROLLERS = (BOOTSTRAPPED, MONTE_CARLO, PRIOR)
+LIFT_TRAINING = TrainingConfig(discount=0.98, updates=5000, sampler_distillation=1500, distillation=0)
+LIFT_DECISION = DecisionConfig(futures=32, scoring="futures", device="cpu")
+REWARD = f"clip((cube_position.z - 0.84) / 0.1, 0, 1) + 0.1 * exp(-distance(eef_position, {ASIDE.tolist()}) / 0.05)"
+"""A cube held up, and a little for standing aside, which is all that a whole recording can show."""
+
+LIFT_STEPS = 160
+
+
+@dataclass(frozen=True)
+class Stitch:
+    """Train on pieces, then let each controller do the whole."""
+
+    crossroads_seeds: int = 10
+    """Trainings of each kind at the crossroads; their data differ as well."""
+    crossroads_episodes: int = 40
+    """Episodes of each training there."""
+    crossroads_updates: int = 1500
+    """Updates of each training there."""
+    pieces: int = 500
+    """Recordings of Lift; one of five reaches, one lifts."""
+    lift_seeds: int = 2
+    """Trainings of each kind on Lift."""
+    lift_updates: int = LIFT_TRAINING.updates
+    """Updates of each training there."""
+    lift_episodes: int = 30
+    """Episodes of each training there."""
+    first_episode: int = 300_000
+    """Episodes take the seeds from this one on, the same for everybody."""
+    processes: int = 2
+    """Trainings or episodes that run at the same time."""
+    folder: Path = Path("results/stitch")
+    """Where data, checkpoints and outcomes go; what is there already is used."""
+    result: Path = Path("results/stitch.json")
+    """Where the figures go."""
+    bars: bool = True
+    """Hold the figures to the bars; a short form trains too little for that."""
+
+
+QUICK = Stitch(
+    crossroads_seeds=1,
+    crossroads_episodes=5,
+    crossroads_updates=300,
+    pieces=20,
+    lift_seeds=1,
+    lift_updates=200,
+    lift_episodes=2,
+    folder=Path("results/stitch_quick"),
+    result=Path("results/stitch_quick.json"),
+    bars=False,
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and its episodes; the prior is that of the Monte-Carlo agent."""
+
+    task: str
+    controller: str
+    seed: int
+    updates: int
+    episodes: range
+    folder: Path
+
+    @property
+    def pairs(self) -> OccupancyPairs:
+        """What the occupancy learns from."""
+        return "bootstrapped" if self.controller == BOOTSTRAPPED else "monte_carlo"
+
+    @property
+    def key(self) -> str:
+        """What a finished cell is found by."""
+        return json.dumps(
+            [self.task, self.controller, self.seed, self.updates, self.episodes.start, len(self.episodes)]
+        )
+
+
+def main(args: Stitch) -> int:
+    """Run the cells that are missing; status 1 if a bar does not hold."""
+    pieces_dataset(args.folder / "lift", args.pieces, args.processes)
+    crossroads_episodes = range(args.first_episode, args.first_episode + args.crossroads_episodes)
+    lift_episodes = range(args.first_episode, args.first_episode + args.lift_episodes)
+    cells = [
+        Cell(task, name, seed, updates, episodes, args.folder)
+        for task, seeds, updates, episodes in (
+            ("crossroads", args.crossroads_seeds, args.crossroads_updates, crossroads_episodes),
+            ("lift", args.lift_seeds, args.lift_updates, lift_episodes),
+        )
+        for seed in range(seeds)
+        for name in CONTROLLERS
+    ]
+    done = dict(_run(cells, args))
+    figures = {
+        task: {
+            name: _figures([done[c.key] for c in cells if (c.task, c.controller) == (task, name)])
+            for name in CONTROLLERS
+        }
+        for task in ("crossroads", "lift")
+    }
+    Console().print(_table(figures))
+    about = {"reward_on_lift": REWARD, "trainings": {"crossroads": args.crossroads_seeds, "lift": args.lift_seeds}}
+    command = shlex.join(["python", "-m", "benchmarks.stitch", *sys.argv[1:]])
+    bars = _bars(figures) if args.bars else []
+    return 0 if write_part(args.result, figures | about, bars, list(crossroads_episodes), command) else 1
+
+
+def _run(cells: list[Cell], args: Stitch) -> Iterator[tuple[str, list[bool]]]:
+    """(key, success by episode) of every cell: those found in the file first, each of the others as it is done."""
+    path = args.folder / "cells.jsonl"
+    found = dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
+    yield from found.items()
+    left = [cell for cell in cells if cell.key not in found]
+    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
+    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, open(path, "a") as file:
+        outcomes = track(pool.map(successes, left), "trainings", len(left), transient=True)
+        for cell, outcome in zip(left, outcomes, strict=True):
+            print(json.dumps([cell.key, outcome]), file=file, flush=True)
+            yield cell.key, outcome
+
+
+def successes(cell: Cell) -> list[bool]:
+    """Whether each episode of a cell succeeded."""
+    torch.set_num_threads(1)
+    agent, succeeds = (_at_crossroads if cell.task == "crossroads" else _on_lift)(cell)
+    if cell.controller == PRIOR:
+        agent.configure(replace(agent.decision, policy="prior"))
+    return [succeeds(agent, seed) for seed in cell.episodes]
+
+
+def _at_crossroads(cell: Cell) -> tuple[DvfAgent, Callable[[DvfAgent, int], bool]]:
+    return crossroads.trained(cell.seed, cell.pairs, cell.updates), crossroads.arrives
+
+
+def _on_lift(cell: Cell) -> tuple[DvfAgent, Callable[[DvfAgent, int], bool]]:
+    path = cell.folder / f"lift_{cell.pairs}_{cell.seed}_{cell.updates}.yaml"
+    if not path.exists():
+        dataset = pieces_dataset(cell.folder / "lift", 0, 1)
+        training = replace(LIFT_TRAINING, seed=cell.seed, occupancy=cell.pairs, updates=cell.updates)
+        agent, _ = train(dataset, LearningConfig(training, LIFT_DECISION))
+        save_checkpoint(agent, path, dataset.digest, commit="")
+    agent = load_checkpoint(path)
+    agent.set_reward(parse_expression(REWARD, agent.spec))
+    return agent, _lifts
+
+
+def _lifts(agent: DvfAgent, seed: int) -> bool:
+    """Whether the cube is up at the last step."""
+    return run_episode(agent, _sim(agent.spec.task, agent.spec.rate), seed, LIFT_STEPS).last
+
+
+@cache
+def _sim(task: str, rate: float) -> RobosuiteSim:
+    return RobosuiteSim(task, rate)
+
+
+def _figures(trainings: list[list[bool]]) -> dict[str, Any]:
+    """Success over all episodes with its 95 % interval, and of each training."""
+    outcomes = [outcome for training in trainings for outcome in training]
+    low, high = wilson_interval(sum(outcomes), len(outcomes))
+    by_training = [float(np.mean(training)) for training in trainings]
+    return {"success": float(np.mean(outcomes)), "low": low, "high": high, "by_training": by_training}
+
+
+def _bars(figures: dict[str, Any]) -> list[Bar]:
+    bars = []
+    for task, found in figures.items():
+        ours, other = found[BOOTSTRAPPED], found[MONTE_CARLO]
+        bars += [
+            Bar(f"{task}: success by bootstrapped pairs", ours["success"], ">=", 0.8),
+            Bar(f"{task}: lower bound less the upper one by Monte-Carlo pairs", ours["low"] - other["high"], ">", 0.0),
+            Bar(f"{task}: success by Monte-Carlo pairs", other["success"], "<=", 0.5),
+        ]
+    return bars
+
+
+def _table(figures: dict[str, Any]) -> Table:
+    table = Table("task", *CONTROLLERS, title="success (95 %)")
+    for task, found in figures.items():
+        cells = [
+            f"{f['success']:.2f} ({f['low']:.2f} to {f['high']:.2f})" for f in (found[name] for name in CONTROLLERS)
+        ]
+        table.add_row(task, *cells)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Stitch, default=QUICK if os.environ.get("QUICK") == "1" else Stitch())))
