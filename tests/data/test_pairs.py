@@ -152,3 +152,17 @@ def test_given_an_offset_the_future_does_not_depend_on_how_episodes_are_cut() ->
         chosen = start & (pairs.offset == offset)
         assert np.mean(pairs.absorbed[chosen]) == pytest.approx(share, abs=0.02)
     assert pairs.offset[start].max() == 6
+
+
+def test_hops_have_offsets_of_any_length_and_say_what_the_log_does_not_show() -> None:
+    """Of the cut-off episode 0 as far as it goes; of the terminated episode 1 everything."""
+    hops = PairSampler(dataset((8, False), (8, True)), 0.9).draw_hops(np.random.default_rng(0), 50_000)
+    for offset in (1, 5, 20):
+        assert np.mean(hops.offset >= offset) == pytest.approx(0.9 ** (offset - 1), abs=0.01)
+    cut = hops.index < 8
+    beyond = hops.index + hops.offset > 7
+    assert (hops.remaining[cut & beyond] > 0).all() and not hops.remaining[~cut | ~beyond].any()
+    reached = hops.landed + hops.remaining
+    np.testing.assert_array_equal(reached[cut], (hops.index + hops.offset)[cut])
+    np.testing.assert_array_equal(hops.landed[~cut & beyond & (hops.index + hops.offset > 15)], 15)
+    assert (hops.landed[cut] > hops.index[cut]).all() and hops.landed[cut].max() == 7
