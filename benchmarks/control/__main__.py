@@ -26,13 +26,18 @@ from benchmarks.control.cells import Cells, add_cell, missing, plain, read_cells
 from benchmarks.control.controllers import DVF, LIBRARIES, OWN, PRIOR, REGRESSED
 from benchmarks.control.figures import bars_of_control, bars_of_scarcity, summary, table
 from benchmarks.control.learning import Cell, Job, done
+from benchmarks.scarcity import scarce_dataset
 from benchmarks.task_data import TASKS, mixed_dataset
 from dvf_ros.core.results import Bar, write_results
+from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 
 Labels = Literal["full", "scarce"]
 TRAINING = TrainingConfig(updates=6000, sampler_distillation=1800, distillation=1100)
 """One for all tasks: as many updates as take 5 minutes of one core."""
+
+ACTION_SHARE, REWARD_FRAMES = 0.1, 200
+"""Of the episodes, whose actions are known, and how many frames, whose reward is, where labels are scarce."""
 
 SCARCE = (DVF, PRIOR, REGRESSED)
 """The agent's controllers where labels are scarce."""
@@ -66,6 +71,8 @@ class Control:
     """Where data and checkpoints go; what is there already is used."""
     result: Path | None = None
     """Where the figures go, and where cells are looked for; by default results/control.json or results/scarce.json."""
+    full: Path = Path("results/control.json")
+    """The result with all labels, which scarce ones are held against."""
     bars: bool = True
     """Hold the figures to the bars; a short form trains too little for that."""
 
@@ -77,7 +84,7 @@ class Control:
     @property
     def setting(self) -> str:
         """All that a cell depends on, in a few letters; which tasks and seeds are run is not of it."""
-        varied = replace(self, tasks=(), seeds=(), processes=0, folder=Path(), result=None, bars=True)
+        varied = replace(self, tasks=(), seeds=(), processes=0, folder=Path(), result=None, full=Path(), bars=True)
         return hashlib.sha256(repr((varied, DecisionConfig())).encode()).hexdigest()[:16]
 
 
@@ -99,17 +106,16 @@ def main(args: Control) -> int:
     controllers = OWN if args.labels == "full" else SCARCE
     names = (*controllers, *LIBRARIES)
     cells = read_cells(args.path, args.setting)
-    for task, seed, name, cell in _run(args, controllers, cells):
-        add_cell(cells, task, name, seed, cell)
-        _write(args, cells, {}, [])
-    figures = summary(cells, args.tasks, args.seeds, names)
-    bars = _bars(args, figures)
-    Console().print(table(figures, args.tasks))
-    return 0 if _write(args, cells, figures, bars) else 1
+    for job, found in _run(args, controllers, cells):
+        for name, cell in found:
+            add_cell(cells, job.task, name, job.seed, cell)
+        _write(args, cells, names)
+    Console().print(table(summary(cells, args.tasks, args.seeds, names), args.tasks))
+    return 0 if _write(args, cells, names) else 1
 
 
-def _run(args: Control, controllers: tuple[str, ...], cells: Cells) -> Iterator[tuple[str, int, str, Cell]]:
-    """Task, seed, controller and cell of each that is missing, as they are done, seed by seed.
+def _run(args: Control, controllers: tuple[str, ...], cells: Cells) -> Iterator[tuple[Job, list[tuple[str, Cell]]]]:
+    """What is missing, job by job as they are done, seed by seed: its controllers and their cells.
 
     A library follows the agent of its task: it gets as much time as that took, and, where labels are scarce, the
     rewards that the agent's predictor says.
@@ -125,9 +131,7 @@ def _run(args: Control, controllers: tuple[str, ...], cells: Cells) -> Iterator[
                 finished, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     job = running.pop(future)
-                    found = future.result()
-                    for name, cell in found:
-                        yield job.task, seed, name, cell
+                    yield job, future.result()
                     bar.advance(progress, len(job.controllers))
                     if job.learner != DVF:
                         continue
@@ -140,7 +144,10 @@ def _job(args: Control, learner: str, task: str, seed: int, controllers: tuple[s
     folder = args.folder / task
     mixed_dataset(folder / "dataset", task, args.demonstrations, args.processes)
     where = folder / "dataset"
-    training = replace(args.training, seed=seed)
+    if args.labels == "scarce":
+        where = folder / f"scarce_{seed}"
+        scarce_dataset(where, Dataset.open(folder / "dataset"), ACTION_SHARE, REWARD_FRAMES, seed)
+    training = replace(args.training, seed=seed, label_actions=args.labels == "scarce")
     return Job(
         learner=learner,
         task=task,
@@ -162,18 +169,18 @@ def _bars(args: Control, figures: dict[str, Any]) -> list[Bar]:
         return []
     if args.labels == "full":
         return bars_of_control(figures)
-    beside = Control().path
-    if not beside.exists():
+    if not args.full.exists():
         return []
-    return bars_of_scarcity(figures, json.loads(beside.read_text(encoding="utf-8"))["figures"])
+    return bars_of_scarcity(figures, json.loads(args.full.read_text(encoding="utf-8"))["figures"])
 
 
-def _write(args: Control, cells: Cells, figures: dict[str, Any], bars: list[Bar]) -> bool:
-    """Write what there is; returns whether the bars hold."""
+def _write(args: Control, cells: Cells, names: tuple[str, ...]) -> bool:
+    """Write what there is so far; returns whether the bars hold."""
+    figures = summary(cells, args.tasks, args.seeds, names)
     about = {"setting": args.setting, "episodes_per_training": args.episodes, "cells": plain(cells)}
     command = shlex.join(["python", "-m", "benchmarks.control", *sys.argv[1:]])
     seeds = range(args.first_episode, args.first_episode + args.episodes)
-    return write_results(args.path, figures | about, bars, list(seeds), command)
+    return write_results(args.path, figures | about, _bars(args, figures), list(seeds), command)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,18 @@ Cells = dict[str, dict[str, dict[int, Cell]]]
 
 
 def read_cells(path: Path, setting: str) -> Cells:
-    """The cells of a result file that were measured under the same `setting`; none where there is no file."""
+    """The cells of a result file; none where there is no file.
+
+    Raises ValueError for a file whose cells were measured under another `setting`: nothing is to be lost or mixed.
+    """
     if not path.exists():
         return {}
     figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
     if figures["setting"] != setting:
-        return {}
+        raise ValueError(
+            f"'{path}': expected cells of the setting {setting}, found those of {figures['setting']}; "
+            "move the file away, or name another one by --result"
+        )
     return {
         task: {name: {int(seed): Cell(**cell) for seed, cell in runs.items()} for name, runs in controllers.items()}
         for task, controllers in figures["cells"].items()

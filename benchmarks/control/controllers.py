@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file
 
@@ -17,7 +18,7 @@ DVF = "dvf"
 PRIOR, WIDE_PRIOR = "prior alone", "prior alone, temperature 1"
 REGRESSED, GREEDY = "scored by a regressed value", "scored by the reward after the chunk"
 PRIORS = (PRIOR, WIDE_PRIOR)
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     DVF: {},
     PRIOR: {"policy": "prior"},
     WIDE_PRIOR: {"policy": "prior", "prior_temperature": 1.0},

@@ -35,7 +35,8 @@ def test_cells_of_a_result_file_are_found_again(tmp_path: Path) -> None:
     path = tmp_path / "control.json"
     write_results(path, {"setting": "a", "cells": plain(written)}, [], [])
     assert read_cells(path, "a") == written
-    assert read_cells(path, "b") == {}, "cells of another setting count for nothing"
+    with pytest.raises(ValueError, match="expected cells of the setting b, found those of a"):
+        read_cells(path, "b")
     assert read_cells(tmp_path / "other.json", "a") == {}
 
 
