@@ -110,8 +110,8 @@ class CanBehavior(PlacingBehavior):
 
     grasped = "can"
     grip_height = 0.018
-    shallow = (0.04, 0.06)
-    in_hand = 0.045
+    shallow = (0.05, 0.07)
+    in_hand = 0.06
     clearance = 0.12
     haste = 2.0
     short = (0.10, 0.14)
