@@ -6,13 +6,12 @@ missing in its result file. `--labels scarce` hides most actions and rewards.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,7 +21,7 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.control.cells import Cells, add_cell, missing, plain, read_cells
+from benchmarks.control.cells import Cells, add_cell, current, missing, plain, read_cells
 from benchmarks.control.controllers import DVF, LIBRARIES, OWN, PRIOR, REGRESSED
 from benchmarks.control.figures import bars_of_control, bars_of_scarcity, summary, table
 from benchmarks.control.learning import Cell, Job, done
@@ -33,8 +32,11 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 
 Labels = Literal["full", "scarce"]
-TRAINING = TrainingConfig(updates=6000, sampler_distillation=1800, distillation=1100)
+TRAINING = TrainingConfig(discount=0.985, chunk=12, updates=6000, sampler_distillation=1800, distillation=1100)
 """One for all tasks: as many updates as take 5 minutes of one core."""
+
+DECISION = DecisionConfig(device="cpu")
+LEARNERS = (DVF, *LIBRARIES)
 
 ACTION_SHARE, REWARD_FRAMES = 0.1, 200
 """Of the episodes, whose actions are known, and how many frames, whose reward is, where labels are scarce."""
@@ -51,14 +53,18 @@ class Control:
     """All actions and rewards, or actions in a tenth of the episodes and rewards of 200 single frames."""
     tasks: tuple[str, ...] = tuple(TASKS)
     """Which tasks."""
+    learners: tuple[str, ...] = LEARNERS
+    """Whose missing cells are run: the agent's, the libraries'."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Training seeds."""
     demonstrations: int = 400
     """Episodes to train on; half of them succeed."""
     seconds: float = 300.0
-    """Time of one core to train a library's algorithm; the agent's own, where that was more."""
+    """Time of one core to train a library's algorithm."""
     training: TrainingConfig = TRAINING
     """The agent's training; the seed is set by `seeds`."""
+    decision: DecisionConfig = DECISION
+    """How the agent decides."""
     regression_updates: int = 4000
     """Training updates of the regressed value."""
     first_episode: int = 200_000
@@ -81,12 +87,6 @@ class Control:
         """The result file."""
         return self.result or Path("results") / ("control.json" if self.labels == "full" else "scarce.json")
 
-    @property
-    def setting(self) -> str:
-        """All that a cell depends on, in a few letters; which tasks and seeds are run is not of it."""
-        varied = replace(self, tasks=(), seeds=(), processes=0, folder=Path(), result=None, full=Path(), bars=True)
-        return hashlib.sha256(repr((varied, DecisionConfig())).encode()).hexdigest()[:16]
-
 
 QUICK = Control(
     tasks=("lift",),
@@ -103,65 +103,63 @@ QUICK = Control(
 
 def main(args: Control) -> int:
     """Run the cells that are missing; status 1 if a bar does not hold."""
-    controllers = OWN if args.labels == "full" else SCARCE
-    names = (*controllers, *LIBRARIES)
-    cells = read_cells(args.path, args.setting)
-    for job, found in _run(args, controllers, cells):
-        for name, cell in found:
-            add_cell(cells, job.task, name, job.seed, cell)
-        _write(args, cells, names)
-    Console().print(table(summary(cells, args.tasks, args.seeds, names), args.tasks))
-    return 0 if _write(args, cells, names) else 1
+    for task in args.tasks:
+        mixed_dataset(args.folder / task / "dataset", task, args.demonstrations, args.processes)
+    jobs = [_job(args, learner, task, seed) for seed in args.seeds for learner in LEARNERS for task in args.tasks]
+    for job, found in _run(args, jobs):
+        _write(args, jobs, [(job, *named) for named in found])
+    holds = _write(args, jobs, [])
+    names = list(dict.fromkeys(name for job in jobs for name in job.controllers))
+    Console().print(table(summary(_cells(args, jobs), args.tasks, args.seeds, names), args.tasks))
+    return 0 if holds else 1
 
 
-def _run(args: Control, controllers: tuple[str, ...], cells: Cells) -> Iterator[tuple[Job, list[tuple[str, Cell]]]]:
-    """What is missing, job by job as they are done, seed by seed: its controllers and their cells.
+def _run(args: Control, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[tuple[str, Cell]]]]:
+    """What is missing, job by job as they are done: its controllers and their cells.
 
-    A library follows the agent of its task: it gets as much time as that took, and, where labels are scarce, the
-    rewards that the agent's predictor says.
+    Where labels are scarce, libraries learn from the agent of their task and seed, and wait for it.
     """
+    cells = _cells(args, jobs)
+    todo = [replace(job, controllers=missing(job, cells)) for job in jobs if job.learner in args.learners]
+    todo = [job for job in todo if job.controllers]
     # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, Progress(transient=True) as bar:
-        total = len(args.tasks) * len(args.seeds) * (len(controllers) + len(LIBRARIES))
-        progress = bar.add_task("controllers", total=total)
-        for seed in args.seeds:
-            leading = [_job(args, DVF, task, seed, controllers) for task in args.tasks]
-            running = {pool.submit(done, replace(job, controllers=missing(job, cells))): job for job in leading}
-            while running:
-                finished, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    job = running.pop(future)
-                    yield job, future.result()
-                    bar.advance(progress, len(job.controllers))
-                    if job.learner != DVF:
-                        continue
-                    for library in LIBRARIES:
-                        job = _job(args, library, job.task, seed, (library,))
-                        running[pool.submit(done, replace(job, controllers=missing(job, cells)))] = job
+        progress = bar.add_task("learners", total=len(todo))
+        for waiting in (False, True):
+            running = {pool.submit(done, job): job for job in todo if job.learns_from_agent == waiting}
+            for future in as_completed(running):
+                yield running[future], future.result()
+                bar.advance(progress)
 
 
-def _job(args: Control, learner: str, task: str, seed: int, controllers: tuple[str, ...]) -> Job:
-    folder = args.folder / task
-    mixed_dataset(folder / "dataset", task, args.demonstrations, args.processes)
-    where = folder / "dataset"
-    if args.labels == "scarce":
-        where = folder / f"scarce_{seed}"
-        scarce_dataset(where, Dataset.open(folder / "dataset"), ACTION_SHARE, REWARD_FRAMES, seed)
-    training = replace(args.training, seed=seed, label_actions=args.labels == "scarce")
+def _job(args: Control, learner: str, task: str, seed: int) -> Job:
+    folder, scarce = args.folder / task, args.labels == "scarce"
+    dataset = folder / "dataset"
+    if scarce:
+        dataset = folder / f"scarce_{seed}"
+        scarce_dataset(dataset, Dataset.open(folder / "dataset"), ACTION_SHARE, REWARD_FRAMES, seed)
+    own = SCARCE if scarce else OWN
     return Job(
         learner=learner,
+        data=f"{args.demonstrations} episodes, labels {args.labels}",
         task=task,
         seed=seed,
-        config=LearningConfig(training, DecisionConfig(device="cpu")),
+        config=LearningConfig(replace(args.training, seed=seed, label_actions=scarce), args.decision),
         seconds=args.seconds,
         regression_updates=args.regression_updates,
-        dataset=where,
+        dataset=dataset,
         folder=folder / args.labels,
         first_episode=args.first_episode,
         episodes=args.episodes,
         steps=TASKS[task].steps,
-        controllers=controllers,
+        controllers=own if learner == DVF else (learner,),
+        learns_from_agent=scarce and learner != DVF,
     )
+
+
+def _cells(args: Control, jobs: Sequence[Job]) -> Cells:
+    """What the result file holds of the jobs."""
+    return current(read_cells(args.path), jobs)
 
 
 def _bars(args: Control, figures: dict[str, Any]) -> list[Bar]:
@@ -174,10 +172,14 @@ def _bars(args: Control, figures: dict[str, Any]) -> list[Bar]:
     return bars_of_scarcity(figures, json.loads(args.full.read_text(encoding="utf-8"))["figures"])
 
 
-def _write(args: Control, cells: Cells, names: tuple[str, ...]) -> bool:
-    """Write what there is so far; returns whether the bars hold."""
+def _write(args: Control, jobs: Sequence[Job], found: Sequence[tuple[Job, str, Cell]]) -> bool:
+    """Add cells to the result file, which another process may have added to as well; returns whether the bars hold."""
+    cells = _cells(args, jobs)
+    for job, name, cell in found:
+        add_cell(cells, job.task, name, job.seed, cell)
+    names = list(dict.fromkeys(name for job in jobs for name in job.controllers))
     figures = summary(cells, args.tasks, args.seeds, names)
-    about = {"setting": args.setting, "episodes_per_training": args.episodes, "cells": plain(cells)}
+    about = {"episodes_per_training": args.episodes, "cells": plain(cells)}
     command = shlex.join(["python", "-m", "benchmarks.control", *sys.argv[1:]])
     seeds = range(args.first_episode, args.first_episode + args.episodes)
     return write_results(args.path, figures | about, _bars(args, figures), list(seeds), command)

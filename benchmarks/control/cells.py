@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,19 +13,11 @@ from benchmarks.control.learning import Cell, Job
 Cells = dict[str, dict[str, dict[int, Cell]]]
 
 
-def read_cells(path: Path, setting: str) -> Cells:
-    """The cells of a result file; none where there is no file.
-
-    Raises ValueError for a file whose cells were measured under another `setting`: nothing is to be lost or mixed.
-    """
+def read_cells(path: Path) -> Cells:
+    """The cells of a result file; none where there is no file."""
     if not path.exists():
         return {}
     figures = json.loads(path.read_text(encoding="utf-8"))["figures"]
-    if figures["setting"] != setting:
-        raise ValueError(
-            f"'{path}': expected cells of the setting {setting}, found those of {figures['setting']}; "
-            "move the file away, or name another one by --result"
-        )
     return {
         task: {name: {int(seed): Cell(**cell) for seed, cell in runs.items()} for name, runs in controllers.items()}
         for task, controllers in figures["cells"].items()
@@ -37,9 +30,20 @@ def add_cell(cells: Cells, task: str, controller: str, seed: int, cell: Cell) ->
 
 
 def missing(job: Job, cells: Cells) -> tuple[str, ...]:
-    """The job's controllers whose cells are not there."""
-    there = cells.get(job.task, {})
-    return tuple(name for name in job.controllers if job.seed not in there.get(name, {}))
+    """The job's controllers whose cells are not there, or were measured under other settings."""
+    runs = (cells.get(job.task, {}).get(name, {}).get(job.seed) for name in job.controllers)
+    return tuple(
+        name for name, cell in zip(job.controllers, runs, strict=True) if cell is None or cell.setting != job.setting
+    )
+
+
+def current(cells: Cells, jobs: Iterable[Job]) -> Cells:
+    """The cells of the jobs, without those that were measured under other settings."""
+    found: Cells = {}
+    for job in jobs:
+        for name in set(job.controllers) - set(missing(job, cells)):
+            add_cell(found, job.task, name, job.seed, cells[job.task][name][job.seed])
+    return found
 
 
 def plain(cells: Cells) -> dict[str, object]:

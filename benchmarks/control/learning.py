@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
@@ -29,10 +30,11 @@ from dvf_ros.sim.robosuite_sim import RobosuiteSim
 class Job:
     """What is learned from which data, and the episodes it is judged on.
 
-    `seconds` of one core is what a library is given at least; where the agent took longer, it gets as much as that.
+    `data` says in words what the dataset holds. A library is given `seconds` of one core.
     """
 
     learner: str
+    data: str
     task: str
     seed: int
     config: LearningConfig
@@ -44,11 +46,24 @@ class Job:
     episodes: int
     steps: int
     controllers: tuple[str, ...]
+    learns_from_agent: bool = False
+
+    @property
+    def setting(self) -> str:
+        """All that a cell depends on but for task, seed and controller, in a few letters.
+
+        A library knows nothing of the agent but its discount; unless it is told rewards which the agent predicts.
+        """
+        agent: object = replace(self.config, training=replace(self.config.training, seed=0)), self.regression_updates
+        if self.learner != DVF:
+            agent = self.config.training.discount, self.seconds, self.learns_from_agent and agent
+        about = self.data, self.first_episode, self.episodes, self.steps, agent
+        return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
 
     @property
     def path(self) -> Path:
         """Where what was learned lies, without a suffix."""
-        return self.folder / f"{self.learner}_{self.seed}"
+        return self.folder / f"{self.learner}_{self.seed}_{self.setting}"
 
 
 @dataclass(frozen=True)
@@ -62,6 +77,7 @@ class Cell:
     last: str
     seconds: float
     updates: int
+    setting: str
     commit: str
 
 
@@ -85,6 +101,7 @@ def done(job: Job) -> list[tuple[str, Cell]]:
             last="".join(str(int(outcome.last)) for outcome in outcomes),
             seconds=trained["seconds"],
             updates=int(trained["updates"]),
+            setting=job.setting,
             commit=commit(),
         )
         found.append((name, cell))
@@ -130,17 +147,18 @@ def rewards_on_arrival(dataset: Dataset, agent: DvfAgent) -> np.ndarray:
 
 
 def _peer_trained(job: Job) -> dict[str, float]:
-    """Train a library's algorithm unless its files are there, for as long as the agent of the same seed was trained.
+    """Train a library's algorithm unless its files are there.
 
-    Rewards that nobody labelled are those which that agent's predictor says.
+    Where it learns from the agent, rewards that nobody labelled are those which the agent of its seed predicts.
     """
-    policy, agent_path = job.path.with_suffix(".pt"), replace(job, learner=DVF).path.with_suffix(".yaml")
-    record = policy.with_suffix(".json")
+    policy, record = job.path.with_suffix(".pt"), job.path.with_suffix(".json")
     if not record.exists():
         dataset, settings = Dataset.open(job.dataset), job.config.training
-        rewards = np.roll(rewards_on_arrival(dataset, load_checkpoint(agent_path)), -1)  # of the frame before
-        own = json.loads(agent_path.with_suffix(".json").read_text())["seconds"]
-        train_peer(policy, dataset, rewards, job.learner, max(job.seconds, own), settings.discount, settings.seed)
+        rewards = np.array(dataset.rewards)
+        if job.learns_from_agent:
+            agent = load_checkpoint(replace(job, learner=DVF).path.with_suffix(".yaml"))
+            rewards = np.roll(rewards_on_arrival(dataset, agent), -1)  # of the frame before
+        train_peer(policy, dataset, rewards, job.learner, job.seconds, settings.discount, job.seed)
     found: dict[str, float] = json.loads(record.read_text())
     return found
 

@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.control.cells import Cells, add_cell, missing, plain, read_cells
+from benchmarks.control.cells import Cells, add_cell, current, missing, plain, read_cells
 from benchmarks.control.controllers import ABLATIONS, DVF, LIBRARIES, OWN, PRIORS
 from benchmarks.control.figures import bars_of_control, bars_of_scarcity, complete, paired_gain, success
 from benchmarks.control.learning import Cell, Job
 from dvf_ros.core.results import write_results
-from dvf_ros.learning.config import LearningConfig
+from dvf_ros.learning.config import LearningConfig, TrainingConfig
 
-JOB = Job(DVF, "lift", 0, LearningConfig(), 1.0, 1, Path(), Path(), 0, 4, 1, OWN)
+JOB = Job(DVF, "data", "lift", 0, LearningConfig(), 1.0, 1, Path(), Path(), 0, 4, 1, OWN)
 
 
 def cell(last: str) -> Cell:
-    return Cell(ever="1" * len(last), last=last, seconds=1.0, updates=2, commit="c")
+    return Cell(ever="1" * len(last), last=last, seconds=1.0, updates=2, setting=JOB.setting, commit="c")
 
 
 def cells(**last: str) -> Cells:
@@ -33,11 +33,9 @@ def cells(**last: str) -> Cells:
 def test_cells_of_a_result_file_are_found_again(tmp_path: Path) -> None:
     written = cells(dvf="1101", bc="0001")
     path = tmp_path / "control.json"
-    write_results(path, {"setting": "a", "cells": plain(written)}, [], [])
-    assert read_cells(path, "a") == written
-    with pytest.raises(ValueError, match="expected cells of the setting b, found those of a"):
-        read_cells(path, "b")
-    assert read_cells(tmp_path / "other.json", "a") == {}
+    write_results(path, {"cells": plain(written)}, [], [])
+    assert read_cells(path) == written
+    assert read_cells(tmp_path / "other.json") == {}
 
 
 def test_only_what_is_not_there_is_missing() -> None:
@@ -45,6 +43,19 @@ def test_only_what_is_not_there_is_missing() -> None:
     assert missing(JOB, there) == tuple(name for name in OWN if name != DVF)
     assert missing(replace(JOB, seed=1), there) == OWN
     assert missing(replace(JOB, task="stack"), there) == OWN
+    assert current(there, [JOB]) == there
+
+
+def test_a_cell_counts_for_the_settings_it_was_measured_under() -> None:
+    there = cells(dvf="1101", bc="0001")
+    slower = replace(JOB, config=LearningConfig(TrainingConfig(learning_rate=1e-3)))
+    assert DVF in missing(slower, there) and current(there, [slower]) == {}
+    assert replace(JOB, seed=1, task="can").setting == JOB.setting
+    library = replace(JOB, learner="bc", controllers=("bc",))
+    assert replace(slower, learner="bc").setting == library.setting, "what the agent does is nothing to a library"
+    assert replace(library, seconds=2.0).setting != library.setting
+    taught = replace(library, learns_from_agent=True)
+    assert replace(taught, config=slower.config).setting != taught.setting
 
 
 def test_success_is_over_the_episodes_of_all_seeds() -> None:
