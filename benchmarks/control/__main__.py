@@ -32,10 +32,16 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 
 Labels = Literal["full", "scarce"]
-TRAINING = TrainingConfig(discount=0.985, chunk=12, updates=6000, sampler_distillation=1800, distillation=1100)
+TRAINING = TrainingConfig(
+    discount=0.985, chunk=12, perturbation=0.02, updates=6000, sampler_distillation=1800, distillation=1100
+)
 """One for all tasks: as many updates as take 5 minutes of one core."""
 
-DECISION = DecisionConfig(device="cpu")
+DECISION = DecisionConfig(
+    candidates=16, prior_temperature=0.4, pessimism=3.0, scoring="futures", actor_proposes=False, device="cpu"
+)
+"""One for all tasks, chosen on the seeds from 30000 on."""
+
 LEARNERS = (DVF, *LIBRARIES)
 
 ACTION_SHARE, REWARD_FRAMES = 0.1, 200

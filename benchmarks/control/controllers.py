@@ -22,9 +22,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     DVF: {},
     PRIOR: {"policy": "prior"},
     WIDE_PRIOR: {"policy": "prior", "prior_temperature": 1.0},
-    "futures without heads": {"scoring": "futures"},
+    "futures and heads": {"scoring": "both"},
     "heads without futures": {"scoring": "heads"},
-    "maximum over behaviors": {"behavior": "max", "scoring": "futures"},
+    "the actor proposes too": {"actor_proposes": True},
+    "maximum over behaviors": {"behavior": "max"},
     "six sampling steps": {"sampler": "exact", "occupancy_steps": 6},
     "one sampling step, not distilled": {"sampler": "exact", "occupancy_steps": 1, "prior_steps": 6},
 }

@@ -245,7 +245,7 @@ class DvfAgent(nn.Module):
         shape = (count, self.training_config.chunk, self.spec.action_size)
         noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
         chunks = self._sample_chunks(start, noise * self.decision.prior_temperature)
-        if count > 1 and self.distilled:
+        if count > 1 and self.distilled and self.decision.actor_proposes:
             chunks[0] = self.actor.act(start)[0]  # what was chosen on average competes with the samples
         return self.bounded(chunks)
 

@@ -73,7 +73,8 @@ class DecisionConfig:
     was recorded), `max` takes the best behavior for every candidate. `pessimism` is how many standard deviations of
     the ensemble a score lies below its value. `prior_temperature` scales the noise that candidates are made from:
     below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, of which the actor
-    gives one; actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring`
+    gives one if it proposes (it leads further from what was done, for better where values are right there, or for
+    worse); actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring`
     futures samples what follows every candidate; heads asks the distilled value heads, where they have learned the
     reward in use; both takes the level from the heads and the differences between candidates from either.
     `best_share` is the share of a candidate's futures that counts, its best ones: 1 is the mean, what the recorded
@@ -94,6 +95,7 @@ class DecisionConfig:
     behavior: Behavior = "dropped"
     pessimism: float = 1.0
     policy: Policy = "best"
+    actor_proposes: bool = True
     scoring: Scoring = "both"
     best_share: float = 1.0
     false_alarm: float = 1e-3
