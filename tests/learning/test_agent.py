@@ -115,10 +115,14 @@ def test_the_actor_is_one_candidate_and_the_same_for_every_seed(agent: DvfAgent)
     np.testing.assert_array_equal(first.chunk, second.chunk)
 
 
-def test_the_actors_chunk_is_the_first_candidate(agent: DvfAgent) -> None:
+def test_the_actors_chunk_is_the_first_candidate_where_it_proposes(agent: DvfAgent) -> None:
     candidates = decide(agent).candidates
     agent.configure(replace(CONFIG.decision, policy="actor"))
     np.testing.assert_allclose(candidates[0], decide(agent).candidates[0], atol=1e-6)
+    agent.configure(replace(CONFIG.decision, actor_proposes=False))
+    without = decide(agent).candidates
+    np.testing.assert_array_equal(without[1:], candidates[1:])
+    assert not np.allclose(without[0], candidates[0], atol=1e-3)
 
 
 def test_an_actor_that_learned_nothing_is_refused(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
