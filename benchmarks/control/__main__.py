@@ -33,9 +33,9 @@ from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConf
 
 Labels = Literal["full", "scarce"]
 TRAINING = TrainingConfig(
-    discount=0.985, chunk=12, perturbation=0.02, updates=6000, sampler_distillation=1800, distillation=1100
+    discount=0.985, chunk=12, perturbation=0.02, updates=5600, sampler_distillation=1700, distillation=1000
 )
-"""One for all tasks: as many updates as take 5 minutes of one core."""
+"""One for all tasks: as many updates as take 5 minutes of one core, and no more where other work slows it."""
 
 DECISION = DecisionConfig(
     candidates=16, prior_temperature=0.4, pessimism=3.0, scoring="futures", actor_proposes=False, device="cpu"

@@ -63,6 +63,7 @@ def summary(cells: Cells, tasks: Sequence[str], seeds: Sequence[int], names: Seq
         "paired_gain": {
             name: paired_gain(cells, tasks, seeds, name) for name in scores if name != DVF and DVF in scores
         },
+        "training_seconds": {name: _longest(cells, name) for name in scores},
         "missing": [name for name in names if name not in scores],
     }
 
@@ -86,6 +87,12 @@ def bars_of_control(figures: Mapping[str, Any]) -> list[Bar]:
             0.0,
         ),
         Bar("Lift, success at the last step", figures["last"][DVF]["lift"], ">=", 0.95),
+        Bar(
+            "longest training of the agent over the libraries' shortest",
+            figures["training_seconds"][DVF] / min(figures["training_seconds"][name] for name in LIBRARIES),
+            "<=",
+            1.0,
+        ),
     ]
 
 
@@ -99,6 +106,11 @@ def bars_of_scarcity(figures: Mapping[str, Any], full: Mapping[str, Any]) -> lis
         Bar("final success as a share of that with all labels", own / _mean(full["last"][DVF]), ">=", 0.9),
         Bar(f"final success over the best library's ({best})", own / _mean(figures["last"][best]), ">=", 1.5),
     ]
+
+
+def _longest(cells: Cells, name: str) -> float:
+    """Seconds of one core that the longest training of a controller took."""
+    return max(cell.seconds for controllers in cells.values() for cell in controllers[name].values())
 
 
 def _rate(digits: str) -> float:

@@ -82,13 +82,14 @@ def figures(own: float, rival: float, ablation: float) -> dict[str, object]:
     return {
         "missing": [],
         "interquartile_mean": {name: {"mean": m, "low": m - 0.05, "high": m + 0.05} for name, m in means.items()},
+        "training_seconds": dict.fromkeys(means, 300.0),
         "last": {name: {"lift": mean, "stack": mean} for name, mean in means.items()},
     }
 
 
 def test_bars_hold_and_fail_where_they_should() -> None:
-    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.8, 0.9))] == [True] * 4
-    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.9, 0.97))] == [True, False, False, True]
+    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.8, 0.9))] == [True] * 5
+    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.9, 0.97))] == [True, False, False, True, True]
     assert bars_of_control(figures(0.9, 0.8, 0.9) | {"missing": ["bc"]}) == []
     full = figures(0.9, 0.5, 0.5)
     assert [bar.holds for bar in bars_of_scarcity(figures(0.82, 0.5, 0.5), full)] == [True, True]
