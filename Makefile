@@ -1,7 +1,7 @@
 # `make` lists what there is. Everything below brings its own set-up; `make setup` does nothing where it is up to date.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test reproduce bench-control bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-stitch bench-training bench-value bench-zero-shot lint lock peers clean
+.PHONY: help setup demo test reproduce bench-control bench-occupancy bench-data bench-faults bench-latency bench-recorder bench-scarce bench-stitch bench-training bench-value bench-zero-shot lint lock peers clean
 
 TASK ?= lift
 EPISODES ?= 10
@@ -35,9 +35,13 @@ bench-value: setup  ## V against returns, logged and from the restored simulator
 bench-zero-shot: setup  ## rewards written by hand on an agent that only saw play; PART=controllers: hands it never saw; QUICK=1
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_$(or $(PART),play) $(ARGS)
 
-bench-control: setup  ## three tasks from mixed data, beside d3rlpy and without parts of the agent (5 h; goes on where it was cut); QUICK=1
+bench-control: setup  ## three tasks from mixed data, beside d3rlpy and without parts of the agent (3 h; goes on where it was cut); QUICK=1
 	@scripts/peers d3rlpy
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.control $(ARGS)
+
+bench-scarce: setup  ## the same with actions in a tenth of the episodes and 200 rewarded frames (2 h; goes on where it was cut); QUICK=1
+	@scripts/peers d3rlpy
+	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.control --labels scarce $(ARGS)
 
 bench-faults: setup  ## what fails, and how soon the robot stands: results/faults.json; QUICK=1 PART=soak
 	@$(SOURCED) exec python -m benchmarks.faults $(if $(QUICK),--quick) $(if $(PART),--part $(PART)) $(ARGS)
