@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,19 +32,26 @@ QUICK = {
 }
 
 
-def train_on(folder: Path, data: Dataset) -> int:
+def train_on(folder: Path, data: Dataset, *more: str) -> int:
     write_dataset(folder / "data", data)
-    return train_in(folder)
+    return train_in(folder, *more)
 
 
-def train_in(folder: Path) -> int:
-    options = [word for key, number in QUICK.items() for word in (f"--training.{key}", str(number))]
+def train_in(folder: Path, *more: str) -> int:
+    options = [*more, *(word for key, number in QUICK.items() for word in (f"--training.{key}", str(number)))]
     options += ["--decision.execute", "2", "--result", str(folder / "train.json")]
     return dvf(["train", str(folder / "data"), str(folder / "agent.yaml"), *options])
 
 
 def without(data: Dataset, label: str) -> Dataset:
     return replace(data, **{label: np.zeros(data.frames, bool)})
+
+
+def scarce() -> Dataset:
+    """Actions in three of eight episodes, rewards in two frames of each."""
+    data = Dataset.from_episodes(SPEC, [episode(seed, "ab"[seed % 2]) for seed in range(8)])
+    frame, number = np.tile(np.arange(20), 8), np.repeat(np.arange(8), 20)
+    return replace(data, action_mask=data.action_mask & (number < 3), reward_mask=(frame == 3) | (frame == 12))
 
 
 def broken(name: str, frame: int, column: int, number: float) -> Dataset:
@@ -105,8 +113,10 @@ def test_numbers_behind_a_mask_are_nobodys_business(tmp_path: Path) -> None:
         (lambda: without(dataset(), "reward_mask"), "No reward is known"),
         (lambda: Dataset.from_episodes(SPEC, [episode(0, "a")]), "One episode only"),
         (lambda: dataset(), "These numbers never move: orientation.x, orientation.y"),
+        (lambda: scarce(), "Actions are known in 57 of 152 frames, in 3 of 8 episodes."),
+        (lambda: scarce(), "Rewards are known in 16 of 152 frames, in 8 of 8 episodes."),
     ],
-    ids=["no reward", "one episode", "constant dimensions"],
+    ids=["no reward", "one episode", "constant dimensions", "few actions", "few rewards"],
 )
 def test_what_is_unusual_is_learned_from_and_said(
     tmp_path: Path, made: Callable[[], Dataset], remark: str, capsys: pytest.CaptureFixture[str]
@@ -116,6 +126,14 @@ def test_what_is_unusual_is_learned_from_and_said(
     agent = load_checkpoint(tmp_path / "agent.yaml")
     value, error = agent.value(made().states[0], np.random.default_rng(0))
     assert np.isfinite([value, error]).all()
+
+
+def test_actions_are_filled_in_where_few_were_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_on(tmp_path, scarce(), "--training.label-actions") == 0
+    assert "inverse dynamics: labelled 95 frames; in episodes held out it explains" in capsys.readouterr().out
+    history = json.loads((tmp_path / "train.json").read_text())["figures"]["history"]
+    assert history[0]["inverse_dynamics/frames"] == 95
+    assert load_checkpoint(tmp_path / "agent.yaml").training_config.label_actions
 
 
 def test_a_spec_that_was_edited_after_the_conversion_is_refused(
