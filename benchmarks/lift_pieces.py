@@ -32,7 +32,7 @@ ASIDE = np.array([-0.15, 0.2, 1.0])
 PIECES = ("reach", "lift", "aside", "aside", "aside")
 """What is recorded, in turn."""
 
-LIFTING, STAYING = 50, 120
+LIFTING, STAYING = 80, 120
 """Ticks of a recording that lifts, and of one that goes aside."""
 
 LONGEST_REACH = 100

@@ -28,7 +28,7 @@ class Hops:
 
     index: np.ndarray  # (B,) frame of s_t
     offset: np.ndarray  # (B,) Δ >= 1, in ticks
-    landed: np.ndarray  # (B,) frame of s_{t+Δ}; where the log ends before, of a state on the way
+    landed: np.ndarray  # (B,) frame of s_{t+Δ}; where the log ends before, its last one
     remaining: np.ndarray  # (B,) ticks from there to t + Δ; 0 where the log shows it
     behavior: np.ndarray  # (B,) index of the episode's behavior
 
@@ -149,10 +149,11 @@ class PairSampler:
     def draw_hops(self, rng: np.random.Generator, n: int) -> Hops:
         """Draw `n` offsets from the whole geometric distribution, whatever the log shows.
 
-        What it does not show is reached by a hop to a later state of the episode, drawn as the future of a pair.
+        What it does not show goes on from the episode's last state: the longest hop there is, so that few are needed.
         """
         pairs = self.draw(rng, n)
         offset = draw_offsets(rng, np.full(n, np.inf), self._discount)
-        beyond = (offset > pairs.left) & ~pairs.terminated
-        landed = np.where(beyond, pairs.future, pairs.index + np.minimum(offset, pairs.left))
-        return Hops(pairs.index, offset, landed, np.where(beyond, offset - pairs.offset, 0), pairs.behavior)
+        shown = np.minimum(offset, pairs.left)
+        return Hops(
+            pairs.index, offset, pairs.index + shown, np.where(pairs.terminated, 0, offset - shown), pairs.behavior
+        )

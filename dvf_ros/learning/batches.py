@@ -61,7 +61,7 @@ class Batches:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Draw as `pairs` does, but offsets of any length, and a fifth: ticks (B,) that remain from the future on.
 
-        They are 0 where the log shows the state at the offset; where it ends before, the future is one on the way.
+        They are 0 where the log shows the state at the offset; where it ends before, the future is its last state.
         """
         hops = self._pairs.draw_hops(rng, count)
         ended = (hops.remaining == 0) & (hops.offset > hops.landed - hops.index)

@@ -2,8 +2,8 @@
 
 A target made of what the log shows up to some state and of what the model says from there joins pieces of different
 trajectories, which Monte-Carlo pairs cannot (γ-models, Janner et al. 2020, arXiv 2010.14496; TD-flow, Farebrother et
-al. 2025, arXiv 2503.09817). Only offsets past the end of the log are bootstrapped, after a hop as long as offsets are,
-so that errors add up over few hops; all others are the recorded futures, which keep the model from drifting.
+al. 2025, arXiv 2503.09817). Only offsets past the end of the log are bootstrapped, from its last state, so that errors
+add up over few hops; all others are the recorded futures, which keep the model from drifting.
 """
 
 from __future__ import annotations
