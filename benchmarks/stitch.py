@@ -183,7 +183,7 @@ def _on_lift(cell: Cell) -> tuple[DvfAgent, Callable[[DvfAgent, int], bool]]:
         training = replace(LIFT_TRAINING, seed=cell.seed, occupancy=cell.pairs, updates=cell.updates)
         agent, _ = train(dataset, LearningConfig(training, LIFT_DECISION))
         save_checkpoint(agent, path, dataset.digest, commit="")
-    agent = load_checkpoint(path)
+    agent = load_checkpoint(path, decision=LIFT_DECISION)
     agent.set_reward(parse_expression(REWARD, agent.spec))
     return agent, _lifts
 
