@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dvf_ros.sim.behaviors import CLOSING_STEPS, Act, LiftBehavior, Skill, yaw
+from dvf_ros.sim.behaviors import CLOSING_STEPS, Act, LiftBehavior, yaw
 from dvf_ros.sim.observation import Array, Observation
 
 LEAVING_STEPS = 16
@@ -28,10 +28,6 @@ class PlacingBehavior(LiftBehavior):
     clearance: float
     haste: float
     short: tuple[float, float]
-
-    def __init__(self, skill: Skill) -> None:
-        self._leaving = 0
-        super().__init__(skill)
 
     def reset(self, seed: int) -> None:
         """Forget the last episode and draw this one's habits from the seed."""
