@@ -17,7 +17,7 @@ import torch
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset
-from dvf_ros.learning.config import DecisionConfig
+from dvf_ros.learning.config import DecisionConfig, TrainingConfig
 from dvf_ros.learning.encoding import StateEncoder
 
 PYTHON = Path(".venv-d3rlpy/bin/python")
@@ -42,29 +42,28 @@ class Peer:
         return Decision(chunk, 0, chunk[None], nothing, nothing, nothing, nothing, 0.0, supported=np.ones(1, bool))
 
 
-def load_peer(policy: Path, dataset: Dataset) -> Peer:
-    """The policy in a file that `train_peer` wrote, for the dataset it was trained on."""
-    encoder = StateEncoder(dataset.spec.state_layout)
-    encoder.fit(dataset.states)
+def load_peer(policy: Path, dataset: Dataset, relative_positions: bool) -> Peer:
+    """The policy in a file that `train_peer` wrote, for the dataset it was trained on and what it saw of it."""
+    encoder = _fitted_encoder(dataset, relative_positions)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # TorchScript is on its way out, but all that d3rlpy writes
         return Peer(dataset.spec, encoder, torch.jit.load(policy))
 
 
 def train_peer(
-    policy: Path, dataset: Dataset, rewards: np.ndarray, algorithm: str, seconds: float, discount: float, seed: int
+    policy: Path, dataset: Dataset, rewards: np.ndarray, algorithm: str, seconds: float, agent: TrainingConfig
 ) -> None:
     """Train one of d3rlpy's algorithms for so many seconds of one core and write `policy`, and a `.json` beside it.
 
-    rewards (F,), on arrival, of the dataset's frames: all of them count, whatever its own mask says.
+    rewards (F,), on arrival, of the dataset's frames: all of them count, whatever its own mask says. Of the agent's
+    training it takes the discount and the seed, and sees states as the agent does.
     """
-    encoder = StateEncoder(dataset.spec.state_layout)
-    encoder.fit(dataset.states)
+    encoder = _fitted_encoder(dataset, agent.relative_positions)
     observations = encoder.encode(torch.from_numpy(np.array(dataset.states))).numpy()
     with tempfile.TemporaryDirectory(prefix="dvf-") as folder:
         log, unfinished = Path(folder) / "log.npz", Path(folder) / "policy.pt"
         np.savez(log, **transitions(dataset, observations, rewards))
-        options = {"algorithm": algorithm, "seconds": seconds, "discount": discount, "seed": seed}
+        options = {"algorithm": algorithm, "seconds": seconds, "discount": agent.discount, "seed": agent.seed}
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
         run_peer("peer_policy.py", [log, unfinished, *words])
         policy.parent.mkdir(parents=True, exist_ok=True)
@@ -112,6 +111,12 @@ def run_peer(script: str, words: Sequence[str | Path]) -> None:
     one_core = os.environ | {"OMP_NUM_THREADS": "1"}
     # The libraries speak on stdout, at every look at the clock; what goes wrong they say on stderr.
     subprocess.run(command, check=True, env=one_core, stdout=subprocess.DEVNULL)
+
+
+def _fitted_encoder(dataset: Dataset, relative_positions: bool) -> StateEncoder:
+    encoder = StateEncoder(dataset.spec.state_layout, relative_positions)
+    encoder.fit(dataset.states)
+    return encoder
 
 
 def _limits(spec: RobotSpec) -> tuple[np.ndarray, np.ndarray]:

@@ -33,7 +33,13 @@ from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConf
 
 Labels = Literal["full", "scarce"]
 TRAINING = TrainingConfig(
-    discount=0.985, chunk=12, perturbation=0.02, updates=5600, sampler_distillation=1700, distillation=1000
+    discount=0.985,
+    chunk=12,
+    perturbation=0.02,
+    relative_positions=True,
+    updates=5600,
+    sampler_distillation=1700,
+    distillation=1000,
 )
 """One for all tasks: as many updates as take 5 minutes of one core, and no more where other work slows it."""
 

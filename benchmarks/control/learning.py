@@ -52,11 +52,14 @@ class Job:
     def setting(self) -> str:
         """All that a cell depends on but for task, seed and controller, in a few letters.
 
-        A library knows nothing of the agent but its discount; unless it is told rewards which the agent predicts.
+        A library has nothing of the agent but its discount and its view of states; unless it is told rewards which the
+        agent predicts.
         """
         agent: object = replace(self.config, training=replace(self.config.training, seed=0)), self.regression_updates
         if self.learner != DVF:
-            agent = self.config.training.discount, self.seconds, self.learns_from_agent and agent
+            training = self.config.training
+            view = training.discount, training.relative_positions
+            agent = view, self.seconds, self.learns_from_agent and agent
         about = self.data, self.first_episode, self.episodes, self.steps, agent
         return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
 
@@ -92,7 +95,8 @@ def done(job: Job) -> list[tuple[str, Cell]]:
         if job.learner == DVF:
             driver: DvfAgent | Peer = controller(name, job.path.with_suffix(".yaml"), job.config.decision)
         else:
-            driver = load_peer(job.path.with_suffix(".pt"), Dataset.open(job.dataset))
+            relative = job.config.training.relative_positions
+            driver = load_peer(job.path.with_suffix(".pt"), Dataset.open(job.dataset), relative)
         seeds = range(job.first_episode, job.first_episode + job.episodes)
         sim = _sim(driver.spec.task, driver.spec.rate)
         outcomes = [run_episode(driver, sim, seed, job.steps) for seed in seeds]
@@ -153,12 +157,12 @@ def _peer_trained(job: Job) -> dict[str, float]:
     """
     policy, record = job.path.with_suffix(".pt"), job.path.with_suffix(".json")
     if not record.exists():
-        dataset, settings = Dataset.open(job.dataset), job.config.training
+        dataset = Dataset.open(job.dataset)
         rewards = np.array(dataset.rewards)
         if job.learns_from_agent:
             agent = load_checkpoint(replace(job, learner=DVF).path.with_suffix(".yaml"))
             rewards = np.roll(rewards_on_arrival(dataset, agent), -1)  # of the frame before
-        train_peer(policy, dataset, rewards, job.learner, job.seconds, settings.discount, job.seed)
+        train_peer(policy, dataset, rewards, job.learner, job.seconds, job.config.training)
     found: dict[str, float] = json.loads(record.read_text())
     return found
 

@@ -95,6 +95,7 @@ class FieldSlice:
     kind: Kind
     start: int
     stop: int
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,6 @@ def _layout(sources: tuple[Source, ...]) -> tuple[FieldSlice, ...]:
     start = 0
     for source in sources:
         for item in source.fields:
-            pieces.append(FieldSlice(item.name, item.kind, start, start + item.size))
+            pieces.append(FieldSlice(item.name, item.kind, start, start + item.size, item.unit))
             start += item.size
     return tuple(pieces)

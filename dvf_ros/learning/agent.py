@@ -63,7 +63,7 @@ class DvfAgent(nn.Module):
         self.behavior_names = behavior_names
         self.horizon = horizon
         self.training_config = training
-        self.encoder = StateEncoder(spec.state_layout)
+        self.encoder = StateEncoder(spec.state_layout, training.relative_positions)
         size, action_size = self.encoder.size, spec.action_size
         self.occupancy = Occupancy(size, len(behavior_names), training)
         self.dynamics = Dynamics(size, action_size, training)

@@ -27,6 +27,7 @@ class TrainingConfig:
     `occupancy` says what it learns from: monte_carlo takes the futures that were recorded; bootstrapped lets the
     model's own go on where a recording ends, which joins pieces of different ones and learns offsets of any length.
     `label_actions` fills in actions that were not recorded by what the recorded ones teach (inverse dynamics).
+    `relative_positions` shows the models how far any two positions of the state are apart, beside where they are.
     `perturbation` is the noise put on every state that a model is conditioned on, so that it tolerates states which
     another model generated; `behavior_drop` the share of training pairs whose behavior is hidden. After `updates` of
     the models come `sampler_distillation` updates of the one-step samplers, then `distillation` updates of the value
@@ -52,6 +53,7 @@ class TrainingConfig:
     representation: Representation = "index"
     occupancy: OccupancyPairs = "monte_carlo"
     label_actions: bool = False
+    relative_positions: bool = False
 
     def __post_init__(self) -> None:
         _require("discount", self.discount, 0.0 < self.discount < 1.0, "between 0 and 1, both excluded")

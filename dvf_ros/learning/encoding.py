@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from itertools import combinations
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from pytorch3d.transforms import (
 )
 from torch import Tensor, nn
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import FieldSlice
 from dvf_ros.data.normalization import Normalization
 
@@ -23,19 +25,29 @@ SMALLEST_QUATERNION = 1e-6
 
 
 class StateEncoder(nn.Module):
-    """Raw states (..., D) <-> model space (..., E), E = D + 2 per quaternion.
+    """Raw states (..., D) <-> model space (..., E), E = D + 2 per quaternion, and 3 per pair if `relative`.
 
     A quaternion xyzw becomes the first two rows of its rotation matrix (Zhou et al. 2019), so that q and -q are one
-    point and averages make sense; decoding makes the rows orthonormal again.
+    point and averages make sense; decoding makes the rows orthonormal again. With `relative` come the differences of
+    any two positions (vectors of 3 m): where two things meet, a millimetre counts that a net does not see in two
+    numbers whose scale is the whole room. Decoding has no use for them. Raises ConfigError where there are no two.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, layout: Sequence[FieldSlice]) -> None:
+    def __init__(self, layout: Sequence[FieldSlice], relative: bool = False) -> None:
         super().__init__()
         self.layout = tuple(layout)
+        positions = [piece for piece in self.layout if _is_position(piece)] if relative else []
+        if relative and len(positions) < 2:
+            raise ConfigError(
+                "'relative_positions': expected two positions in the state at least (kind: vector of three numbers, "
+                f"unit: m), found {len(positions)}; write the units into the robot spec, or train without"
+            )
+        self._pairs = tuple(combinations(positions, 2))
         self.size = sum(ROTATION_SIZE if _is_rotation(piece) else piece.stop - piece.start for piece in self.layout)
+        self.size += 3 * len(self._pairs)
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("scale", torch.ones(self.size))
 
@@ -83,6 +95,9 @@ class StateEncoder(nn.Module):
         parts = [
             next(rotations) if _is_rotation(piece) else states[..., piece.start : piece.stop] for piece in self.layout
         ]
+        parts += [
+            states[..., other.start : other.stop] - states[..., one.start : one.stop] for one, other in self._pairs
+        ]
         return torch.cat(parts, dim=-1)
 
     def _rotations(self, states: Tensor) -> tuple[Tensor, ...]:
@@ -102,3 +117,7 @@ class StateEncoder(nn.Module):
 
 def _is_rotation(piece: FieldSlice) -> bool:
     return piece.kind == "quaternion"
+
+
+def _is_position(piece: FieldSlice) -> bool:
+    return piece.kind == "vector" and piece.unit == "m" and piece.stop - piece.start == 3

@@ -54,6 +54,8 @@ def test_a_cell_counts_for_the_settings_it_was_measured_under() -> None:
     library = replace(JOB, learner="bc", controllers=("bc",))
     assert replace(slower, learner="bc").setting == library.setting, "what the agent does is nothing to a library"
     assert replace(library, seconds=2.0).setting != library.setting
+    seeing = replace(JOB.config, training=replace(JOB.config.training, relative_positions=True))
+    assert replace(library, config=seeing).setting != library.setting, "it sees what the agent sees"
     taught = replace(library, learns_from_agent=True)
     assert replace(taught, config=slower.config).setting != taught.setting
 

@@ -36,7 +36,7 @@ class _Sum(nn.Module):
 def test_a_policy_is_asked_in_its_own_space_and_answers_within_the_limits(tmp_path: Path) -> None:
     data = dataset(4)
     torch.jit.script(_Sum()).save(tmp_path / "policy.pt")
-    peer = load_peer(tmp_path / "policy.pt", data)
+    peer = load_peer(tmp_path / "policy.pt", data, relative_positions=False)
     state = np.array(data.states[5])
     share = float(peer.encoder.encode(torch.from_numpy(state)).sum().clamp(-1.0, 1.0))
     decision = peer.decide(state, np.random.default_rng(0))

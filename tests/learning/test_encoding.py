@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import FieldSlice
 from dvf_ros.learning.encoding import SMALLEST_ROTATION_SCALE, StateEncoder
 
@@ -96,3 +97,26 @@ def test_a_number_that_is_not_finite_is_refused() -> None:
     states[4, 1] = np.nan
     with pytest.raises(ValueError, match="NaN or Inf"):
         StateEncoder(LAYOUT).fit(states)
+
+
+def test_relative_positions_are_the_differences_of_positions_in_metres() -> None:
+    layout = (
+        FieldSlice("hand", "vector", 0, 3, "m"),
+        FieldSlice("velocity", "vector", 3, 6, "m/s"),
+        FieldSlice("cube", "vector", 6, 9, "m"),
+        FieldSlice("place", "vector", 9, 12, "m"),
+    )
+    made = StateEncoder(layout, relative=True)
+    states = torch.arange(24.0).reshape(2, 12).square()
+    encoded = made.encode(states)  # not fitted: mean 0, scale 1
+    assert made.size == 12 + 9
+    hand, cube, place = states[:, 0:3], states[:, 6:9], states[:, 9:12]
+    torch.testing.assert_close(encoded[:, 12:], torch.cat([cube - hand, place - hand, place - cube], dim=1))
+    torch.testing.assert_close(made.decode(encoded), states)
+    assert StateEncoder(layout).size == 12
+
+
+def test_relative_positions_need_two_positions() -> None:
+    layout = (FieldSlice("hand", "vector", 0, 3, "m"), FieldSlice("speed", "vector", 3, 6, "m/s"))
+    with pytest.raises(ConfigError, match=r"expected two positions in the state at least .* found 1; write the units"):
+        StateEncoder(layout, relative=True)
