@@ -41,7 +41,7 @@ TRAINING = TrainingConfig(
     sampler_distillation=1700,
     distillation=1000,
 )
-"""One for all tasks: as many updates as take 5 minutes of one core, and no more where other work slows it."""
+"""One for all tasks: about as many updates as take 5 minutes of one quiet core, and no more on a slower one."""
 
 DECISION = DecisionConfig(
     candidates=16, prior_temperature=0.4, pessimism=3.0, scoring="futures", actor_proposes=False, device="cpu"

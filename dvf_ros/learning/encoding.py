@@ -43,7 +43,8 @@ class StateEncoder(nn.Module):
         if relative and len(positions) < 2:
             raise ConfigError(
                 "'relative_positions': expected two positions in the state at least (kind: vector of three numbers, "
-                f"unit: m), found {len(positions)}; write the units into the robot spec, or train without"
+                f"unit: m), found {len(positions)}; write the units into the robot spec and convert anew, or train "
+                "without"
             )
         self._pairs = tuple(combinations(positions, 2))
         self.size = sum(ROTATION_SIZE if _is_rotation(piece) else piece.stop - piece.start for piece in self.layout)
