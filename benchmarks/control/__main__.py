@@ -37,11 +37,11 @@ TRAINING = TrainingConfig(
     chunk=12,
     perturbation=0.02,
     relative_positions=True,
-    updates=5600,
-    sampler_distillation=1700,
-    distillation=1000,
+    updates=5300,
+    sampler_distillation=1500,
+    distillation=450,
 )
-"""One for all tasks: about as many updates as take 5 minutes of one quiet core, and no more on a slower one."""
+"""One for all tasks: as many updates as take no more than 5 minutes of one core on the largest of them."""
 
 DECISION = DecisionConfig(
     candidates=16, prior_temperature=0.4, pessimism=3.0, scoring="futures", actor_proposes=False, device="cpu"
