@@ -1,4 +1,4 @@
-"""Figures in the README are those that a committed result holds; nobody types one by hand."""
+"""Figures in the README are those that a committed result holds, and the table of bars says how many of them hold."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 # <!--demo:figures;success_rate-->0.98: the file, the way into it, and the figure as it is shown.
 FIGURE = re.compile(r"<!--(\w+):([^>]+?)-->(-?[\d.]*\d)")
+# | [`data.json`](results/data.json) | 13 | 13 |: the file, how many bars it has, and how many hold.
+BARS = re.compile(r"^\| \[`(\w+)\.json`\]\(results/\1\.json\) \| (\d+) \| (\d+) \|$", re.MULTILINE)
 
 
 def shown() -> list[tuple[str, str, str]]:
@@ -29,6 +31,16 @@ def test_a_figure_is_the_measured_one(name: str, path: str, text: str) -> None:
         value = value[key]
     decimals = len(text.partition(".")[2])
     assert text == f"{value:.{decimals}f}"
+
+
+def test_the_table_of_bars_says_what_the_results_hold() -> None:
+    held = {
+        path.stem: [bar["holds"] for bar in json.loads(path.read_text())["bars"]] for path in RESULTS.glob("*.json")
+    }
+    told = BARS.findall((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"))
+    assert {name: (int(bars), int(holding)) for name, bars, holding in told} == {
+        name: (len(bars), sum(bars)) for name, bars in held.items() if bars
+    }
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
