@@ -88,7 +88,7 @@ def memory(folder: Path, seconds: float) -> dict[str, float]:
     for times in (1, 4):
         bag = write_bag(folder / f"long_{times}", times * seconds, RATES["drivers"])
         for kind, length in (("minutes", EPISODE), ("one_episode", 0.0)):
-            words = [sys.executable, "-c", PEAK, bag, folder / f"{kind}_{times}", str(length)]
+            words: list[str | Path] = [sys.executable, "-c", PEAK, bag, folder / f"{kind}_{times}", str(length)]
             ran = subprocess.run(words, capture_output=True, text=True, check=True)
             peaks[f"{kind}_{times}x_mib"] = float(ran.stdout)
     growth = {
@@ -132,8 +132,8 @@ def spread(folder: Path, bags: int, seconds: float) -> dict[str, Any]:
 
 def _decoding(bags: list[Path]) -> float:
     """Seconds of the slowest of several processes, each decoding a bag."""
-    words = [[sys.executable, "-c", DECODE, bag] for bag in bags]
-    running = [subprocess.Popen(one, stdout=subprocess.PIPE, text=True) for one in words]
+    words = (sys.executable, "-c", DECODE)
+    running = [subprocess.Popen([*words, str(bag)], stdout=subprocess.PIPE, text=True) for bag in bags]
     return max(float(one.communicate()[0]) for one in running)
 
 

@@ -72,7 +72,7 @@ def convert(source: Path, target: Path) -> dict[str, float]:
     """Convert bags by the command, in one process: its processor time (s) and peak memory (MiB)."""
     spec = source / "spec.yaml"
     spec.write_text(SPEC.text, encoding="utf-8")
-    words = [sys.executable, "-c", CONVERT, "convert", source, target, "--spec", spec, "--jobs", "1"]
+    words: list[str | Path] = [sys.executable, "-c", CONVERT, "convert", source, target, "--spec", spec, "--jobs", "1"]
     ran = subprocess.run([*words, "--length", str(EPISODE)], stdout=subprocess.PIPE, text=True, check=True)
     seconds, peak = ran.stdout.splitlines()[-1].split()
     return {"conversion_s": float(seconds), "conversion_peak_mib": float(peak)}

@@ -1,10 +1,15 @@
-"""Training in pieces: a run that was cut goes on where it last saved."""
+"""Long work in pieces: a training or a table of cells that was cut goes on where it last saved."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any, Protocol
 
-from rich.progress import Progress
+from rich.progress import Progress, track
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -13,6 +18,14 @@ from dvf_ros.learning.config import LearningConfig
 from dvf_ros.learning.training import Training
 
 SAVE_EVERY = 250
+
+
+class Keyed(Protocol):
+    """What can be found again."""
+
+    @property
+    def key(self) -> str:
+        """All that its outcome depends on."""
 
 
 def trained(dataset: Dataset, config: LearningConfig, path: Path) -> DvfAgent:
@@ -35,3 +48,20 @@ def trained(dataset: Dataset, config: LearningConfig, path: Path) -> DvfAgent:
         save_checkpoint(training.agent, path, dataset.digest, commit="")
         reached.unlink(missing_ok=True)
     return load_checkpoint(path)
+
+
+def run_cells[Cell: Keyed](
+    path: Path, cells: Sequence[Cell], run: Callable[[Cell], Any], processes: int, what: str
+) -> dict[str, Any]:
+    """The outcome `run(cell)` of every cell by key: those that lie in `path`, and the others, added to it one by one.
+
+    An outcome is what JSON can hold; `what` is the word for cells beside the progress bar.
+    """
+    found = dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
+    left = [cell for cell in cells if cell.key not in found]
+    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool, open(path, "a") as file:
+        for cell, outcome in zip(left, track(pool.map(run, left), what, len(left), transient=True), strict=True):
+            print(json.dumps([cell.key, outcome]), file=file, flush=True)
+            found[cell.key] = outcome
+    return found

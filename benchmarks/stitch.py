@@ -11,11 +11,9 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +21,12 @@ import numpy as np
 import torch
 import tyro
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from benchmarks import crossroads
 from benchmarks.lift_pieces import ASIDE, pieces_dataset
 from benchmarks.parts import write_part
+from benchmarks.resumable import run_cells
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.results import Bar, wilson_interval
@@ -134,8 +132,8 @@ def main(args: Stitch) -> int:
         for seed in range(seeds)
         for name in CONTROLLERS
     ]
-    done = dict(_run(cells, args))
-    figures = {
+    done = run_cells(args.folder / "cells.jsonl", cells, successes, args.processes, "trainings")
+    figures: dict[str, Any] = {
         task: {
             name: _figures([done[c.key] for c in cells if (c.task, c.controller) == (task, name)])
             for name in CONTROLLERS
@@ -147,20 +145,6 @@ def main(args: Stitch) -> int:
     command = shlex.join(["python", "-m", "benchmarks.stitch", *sys.argv[1:]])
     bars = _bars(figures) if args.bars else []
     return 0 if write_part(args.result, figures | about, bars, list(crossroads_episodes), command) else 1
-
-
-def _run(cells: list[Cell], args: Stitch) -> Iterator[tuple[str, list[bool]]]:
-    """(key, success by episode) of every cell: those found in the file first, each of the others as it is done."""
-    path = args.folder / "cells.jsonl"
-    found = dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
-    yield from found.items()
-    left = [cell for cell in cells if cell.key not in found]
-    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, open(path, "a") as file:
-        outcomes = track(pool.map(successes, left), "trainings", len(left), transient=True)
-        for cell, outcome in zip(left, outcomes, strict=True):
-            print(json.dumps([cell.key, outcome]), file=file, flush=True)
-            yield cell.key, outcome
 
 
 def successes(cell: Cell) -> list[bool]:

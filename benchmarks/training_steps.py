@@ -71,7 +71,8 @@ def measure(dataset: Dataset, threads: int, updates: int, workers: Workers = ALO
     rows = {"training": settings.batch, "samplers": settings.batch, "heads": distillation.STATES + distillation.ACTED}
     counts = (settings.updates, settings.sampler_distillation, settings.distillation)
     found = {}
-    for name, stage, count in zip(rows, (training, samplers, heads), counts, strict=True):
+    stages: tuple[Stage, ...] = (training, samplers, heads)
+    for name, stage, count in zip(rows, stages, counts, strict=True):
         speed = workers.mean({"flops": torch.tensor(product_speed(), dtype=torch.float64)})["flops"] * workers.count
         about = {"rows": rows[name], "updates": count, "machine_flops": speed}
         found[name] = about | time_steps(stage, updates)

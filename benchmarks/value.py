@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,15 +150,20 @@ def _against(values: dict[str, np.ndarray], other: str, held: Held) -> dict[str,
     for name in TRUTHS:
         rows, truth = held.truth(name)
         noise = held.noise if name == "continued" else 0.0
-        ours, theirs = values[DVF][rows], values[other][rows]
-
-        def ratio(picked: np.ndarray, ours=ours, theirs=theirs, truth=truth, noise=noise) -> float:
-            own = squared_error(ours[picked], truth[picked]) - noise
-            return own / (squared_error(theirs[picked], truth[picked]) - noise)
-
+        ratio = _error_ratio(values[DVF][rows], values[other][rows], truth, noise)
         found[name] = ratio(np.arange(len(rows)))
         found[f"{name}_interval"] = interval(ratio, held.episode[rows])
     return found
+
+
+def _error_ratio(
+    ours: np.ndarray, theirs: np.ndarray, truth: np.ndarray, noise: float
+) -> Callable[[np.ndarray], float]:
+    def ratio(rows: np.ndarray) -> float:
+        own = squared_error(ours[rows], truth[rows]) - noise
+        return own / (squared_error(theirs[rows], truth[rows]) - noise)
+
+    return ratio
 
 
 def _bars(own: dict[str, Any], against: dict[str, Any]) -> list[Bar]:

@@ -45,6 +45,10 @@ def interval(figure: Callable[[np.ndarray], float], episode: np.ndarray, seed: i
     return float(low), float(high)
 
 
+def _picked(figure: Figure, predicted: np.ndarray, found: np.ndarray) -> Callable[[np.ndarray], float]:
+    return lambda rows: figure(predicted[rows], found[rows])
+
+
 def agreement(predicted: np.ndarray, found: np.ndarray, episode: np.ndarray, noise: float = 0.0) -> dict[str, object]:
     """Spearman's rank correlation, slope, bias and squared error of predictions (N,), each with its 95 % interval.
 
@@ -59,5 +63,5 @@ def agreement(predicted: np.ndarray, found: np.ndarray, episode: np.ndarray, noi
     result: dict[str, object] = {}
     for name, figure in figures.items():
         result[name] = figure(predicted, found)
-        result[f"{name}_interval"] = interval(lambda rows, of=figure: of(predicted[rows], found[rows]), episode)
+        result[f"{name}_interval"] = interval(_picked(figure, predicted, found), episode)
     return result

@@ -112,22 +112,29 @@ def main(args: Controllers) -> int:
         played = outcomes(cells, args.folder / "played", args.processes)
         trajectories = [motion.states[motion.frames_of(episode)] for episode in range(motion.episodes)]
         found[name] = _valued(agent, trajectories, played)
+    start = summary(found, "start")
     figures = {
         "commit": commit(),
         "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates},
         "shown_episodes": args.shown,
         "played_episodes": args.played,
         "by_controller": found,
-    } | {of: summary(found, of) for of in ("start", "visited")}
+        "start": start,
+        "visited": summary(found, "visited"),
+    }
     Console().print(_table(found))
-    start = figures["start"]
     bars = [
         Bar("Kendall's tau of six unseen controllers, from the start", start["tau"], ">=", 0.8),
         Bar("error of their values, as a share of their mean", start["error"], "<=", 0.1),
     ]
     command = "make bench-zero-shot PART=controllers"
-    seeds = [MOTION_SEED, PLAYED_SEED]
-    return 0 if write_part(args.result, {"controllers": figures}, bars if args.bars else [], seeds, command) else 1
+    return (
+        0
+        if write_part(
+            args.result, {"controllers": figures}, bars if args.bars else [], [MOTION_SEED, PLAYED_SEED], command
+        )
+        else 1
+    )
 
 
 def _valued(agent: DvfAgent, trajectories: list[np.ndarray], played: list[Outcome]) -> dict[str, Any]:

@@ -10,11 +10,8 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +27,7 @@ from benchmarks.goals import GOALS, Goal, kept
 from benchmarks.parts import write_part
 from benchmarks.regressed_value import RegressedValue, regress
 from benchmarks.rescored import RescoredAgent
+from benchmarks.resumable import run_cells
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.cli.play import Play
 from dvf_ros.cli.play import main as play
@@ -124,7 +122,8 @@ def main(args: ZeroShot) -> int:
         for goal in GOALS
         for seed in seeds
     ]
-    done = dict(_run(cells, args))
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:16]
+    done = run_cells(args.folder / f"cells_{digest}.jsonl", cells, _episode, args.processes, "episodes")
     success = _figures([(cell, done[cell.key]) for cell in cells])
     Console().print(_table(success, args.controllers))
     about = {
@@ -156,21 +155,6 @@ def _regressed_path(checkpoint: Path, goal: Goal) -> Path:
     """Where a goal's value lies; another reward or another agent has another one."""
     name = hashlib.sha256((goal.reward + checkpoint.read_text(encoding="utf-8")).encode()).hexdigest()[:16]
     return checkpoint.with_name(f"regressed_{name}.safetensors")
-
-
-def _run(cells: list[Cell], args: ZeroShot) -> Iterator[tuple[str, dict[str, bool]]]:
-    """(key, outcome) of every cell: those found in the file first, each of the others added to it once it is done."""
-    digest = hashlib.sha256((args.folder / "panda_play.yaml").read_bytes()).hexdigest()[:16]
-    path = args.folder / f"cells_{digest}.jsonl"
-    found = dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
-    yield from found.items()
-    left = [cell for cell in cells if cell.key not in found]
-    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, open(path, "a") as file:
-        outcomes = track(pool.map(_episode, left), "episodes", len(left), transient=True)
-        for cell, outcome in zip(left, outcomes, strict=True):
-            print(json.dumps([cell.key, outcome]), file=file, flush=True)
-            yield cell.key, outcome
 
 
 def _episode(cell: Cell) -> dict[str, bool]:

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from std_msgs.msg import String
 
+from dvf_ros.control.brain import Request
 from dvf_ros.core.decision import Decision
 from dvf_ros.nodes.controller import Controller
 from dvf_ros.nodes.runtime import run
@@ -32,7 +33,7 @@ class FaultyController(Controller):
     def _on_fault(self, message: String) -> None:
         self._fault, self._told = message.data, False
 
-    def _decide(self, request: object) -> Decision:
+    def _decide(self, request: Request) -> Decision:
         decision = super()._decide(request)
         fault = self._fault
         if fault and not self._told:

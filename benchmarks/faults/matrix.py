@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -166,7 +166,7 @@ def _stopped(robot: Robot, began: float, lasting: bool) -> float:
     return next((at for at in stops if at > began), float("nan"))
 
 
-def parameter_words(parameters: dict[str, object]) -> list[str]:
+def parameter_words(parameters: Mapping[str, object]) -> list[str]:
     """Command-line words that set parameters."""
     words = ["--ros-args"]
     for key, value in parameters.items():

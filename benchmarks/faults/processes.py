@@ -6,14 +6,16 @@ import math
 import signal
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from subprocess import Popen
 
 from lifecycle_msgs.msg import Transition
 
 from benchmarks.faults.matrix import parameter_words
 from benchmarks.faults.rig import SPEC, SPEC_FILE, Robot, push, rig, start_moving, transition
 from dvf_ros.control.gate import input_topic
-from tests.nodes.harness import wait_for
+from tests.nodes.harness import Observer, wait_for
 
 FULL_SPEED = 0.5
 
@@ -40,7 +42,7 @@ def run_deaths(checkpoint: Path, folder: Path, repeats: int) -> list[Ending]:
             *(w for g in gated for w in ("-r", g)),
         ]
 
-        def make(number: int) -> tuple[str, object]:
+        def make(number: int) -> tuple[str, Popen[bytes]]:
             name = f"controller_{number}"  # the next one waits while this one drives: importing torch takes seconds
             module = "benchmarks.faults.faulty_controller"
             return name, processes.start_module(module, *words, "-r", f"__node:={name}")
@@ -52,7 +54,7 @@ def run_deaths(checkpoint: Path, folder: Path, repeats: int) -> list[Ending]:
             robot.carriage[:] = 0  # far from the walls, which would slow it down
             wait_for(lambda: _at_full_speed(robot), "full speed", timeout=20.0)
             successor = make(number + 1)
-            wait_for(lambda n=successor[0]: n in observer.node.get_node_names(), "the next controller", timeout=60.0)
+            wait_for(partial(_is_there, observer, successor[0]), "the next controller", timeout=60.0)
             wait_for(lambda: _at_full_speed(robot), "full speed", timeout=20.0)
             kind = signal.SIGKILL if number % 2 == 0 else signal.SIGSTOP
             began = time.monotonic()
@@ -60,7 +62,7 @@ def run_deaths(checkpoint: Path, folder: Path, repeats: int) -> list[Ending]:
             try:
                 # Longer than commands under way may take; the last of them counts.
                 time.sleep(0.3)
-                wait_for(lambda since=began: math.isfinite(robot.stopped_at(since)), "a stop", timeout=2.0)
+                wait_for(partial(_has_stopped, robot, began), "a stop", timeout=2.0)
             except AssertionError as error:
                 print(error)
             stopped = robot.stopped_at(began)
@@ -68,7 +70,7 @@ def run_deaths(checkpoint: Path, folder: Path, repeats: int) -> list[Ending]:
             push(robot)
             name, process = successor
             start_moving(observer, robot, name)
-            first = wait_for(lambda at=stopped: robot.first_target(at), "a new target")
+            first = wait_for(partial(robot.first_target, stopped), "a new target")
             robot.by_hand = False
             endings.append(Ending(kind.name, stopped - began, first.degrees))
             print(asdict(endings[-1]), flush=True)
@@ -89,7 +91,7 @@ def run_signals(checkpoint: Path, folder: Path, repeats: int) -> list[Ending]:
             start_moving(observer, robot)
             if number // 2 % 2:
                 robot.ask("model hangs")
-                wait_for(lambda r=robot: r.began, "a model that hangs")
+                wait_for(partial(getattr, robot, "began"), "a model that hangs")
             began = time.monotonic()
             status = processes.end(process, kind, timeout=20.0)
             ended = time.monotonic() - began
@@ -97,6 +99,14 @@ def run_signals(checkpoint: Path, folder: Path, repeats: int) -> list[Ending]:
             endings.append(Ending(kind.name, robot.stopped_at(began) - began, status=status, ended=ended))
             print(asdict(endings[-1]), flush=True)
     return endings
+
+
+def _is_there(observer: Observer, node: str) -> bool:
+    return node in observer.node.get_node_names()
+
+
+def _has_stopped(robot: Robot, since: float) -> bool:
+    return math.isfinite(robot.stopped_at(since))
 
 
 def _at_full_speed(robot: Robot) -> bool:

@@ -32,7 +32,7 @@ def time_ticks(agent: DvfAgent, states: np.ndarray, count: int, period: float) -
         begin = time.perf_counter()
         decision = agent.decide(states[number % len(states)], np.random.default_rng([1, number]))
         total = time.perf_counter() - begin
-        for stage, seconds in (decision.timings | {"total": total}).items():
+        for stage, seconds in {**decision.timings, "total": total}.items():
             found.setdefault(stage, []).append(seconds * 1e3)
     return {stage: np.array(times) for stage, times in found.items()}
 
