@@ -37,9 +37,9 @@ TRAINING = TrainingConfig(
     chunk=12,
     perturbation=0.02,
     relative_positions=True,
-    updates=5300,
-    sampler_distillation=1500,
-    distillation=450,
+    updates=5100,
+    sampler_distillation=1450,
+    distillation=430,
 )
 """One for all tasks: as many updates as take no more than 5 minutes of one core on the largest of them."""
 
