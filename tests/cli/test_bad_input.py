@@ -129,11 +129,22 @@ def test_what_is_unusual_is_learned_from_and_said(
 
 
 def test_actions_are_filled_in_where_few_were_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert train_on(tmp_path, scarce(), "--training.label-actions") == 0
+    beside = ("--training.occupancy", "bootstrapped", "--training.representation", "context")
+    assert train_on(tmp_path, scarce(), "--training.label-actions", *beside) == 0
     assert "inverse dynamics: labelled 95 frames; in episodes held out it explains" in capsys.readouterr().out
     history = json.loads((tmp_path / "train.json").read_text())["figures"]["history"]
     assert history[0]["inverse_dynamics/frames"] == 95
-    assert load_checkpoint(tmp_path / "agent.yaml").training_config.label_actions
+    agent = load_checkpoint(tmp_path / "agent.yaml")
+    assert agent.training_config.label_actions
+    assert agent.decide(scarce().states[0], np.random.default_rng(0)).chunk.shape == (4, 3)
+
+
+def test_relative_positions_are_refused_where_there_is_one_position(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_on(tmp_path, dataset(), "--training.relative-positions") == 1
+    assert "expected two positions in the state at least" in capsys.readouterr().err
+    assert not (tmp_path / "agent.yaml").exists()
 
 
 def test_a_spec_that_was_edited_after_the_conversion_is_refused(
