@@ -37,9 +37,9 @@ TRAINING = TrainingConfig(
     chunk=12,
     perturbation=0.02,
     relative_positions=True,
-    updates=5100,
-    sampler_distillation=1450,
-    distillation=430,
+    updates=4600,
+    sampler_distillation=1300,
+    distillation=380,
 )
 """One for all tasks: as many updates as take no more than 5 minutes of one core on the largest of them."""
 
