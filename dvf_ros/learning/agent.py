@@ -98,7 +98,6 @@ class DvfAgent(nn.Module):
         self.decision = decision
         self.device = choose_device(decision.device)
         self.to(self.device)
-        torch.set_flush_denormal(True)  # what sure heads learn from is full of them, and a CPU takes long over each
         torch.set_num_threads(decision.threads)
 
     def set_reward(self, expression: Expression | None) -> None:

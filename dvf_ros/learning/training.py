@@ -16,7 +16,7 @@ from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
 from dvf_ros.learning.bootstrap import Bootstrap
 from dvf_ros.learning.config import LearningConfig
-from dvf_ros.learning.device import choose_device
+from dvf_ros.learning.device import choose_device, subnormals_flushed
 from dvf_ros.learning.distillation import Distillation
 from dvf_ros.learning.inverse_dynamics import Labelled, label_actions
 from dvf_ros.learning.sampler_distillation import SamplerDistillation
@@ -40,6 +40,7 @@ Metrics = dict[str, float]
 Progress = Callable[[int, Metrics], None]
 
 
+@subnormals_flushed()
 def train(
     dataset: Dataset, config: LearningConfig, progress: Progress | None = None, workers: Workers = ALONE
 ) -> tuple[DvfAgent, list[Metrics]]:
