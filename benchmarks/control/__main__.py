@@ -21,7 +21,7 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.control.cells import Cells, add_cell, current, missing, plain, read_cells
+from benchmarks.control.cells import Cells, add_cell, current, left, plain, read_cells
 from benchmarks.control.controllers import DVF, LIBRARIES, OWN, PRIOR, REGRESSED
 from benchmarks.control.figures import bars_of_control, bars_of_scarcity, summary, table
 from benchmarks.control.learning import Cell, Job, done
@@ -131,9 +131,7 @@ def _run(args: Control, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[tuple[s
 
     Where labels are scarce, libraries learn from the agent of their task and seed, and wait for it.
     """
-    cells = _cells(args, jobs)
-    todo = [replace(job, controllers=missing(job, cells)) for job in jobs if job.learner in args.learners]
-    todo = [job for job in todo if job.controllers]
+    todo = left(jobs, args.learners, _cells(args, jobs))
     # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, Progress(transient=True) as bar:
         progress = bar.add_task("learners", total=len(todo))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from benchmarks.control.controllers import DVF
 from benchmarks.control.learning import Cell, Job
 
 # task -> controller -> training seed -> cell
@@ -35,6 +36,17 @@ def missing(job: Job, cells: Cells) -> tuple[str, ...]:
     return tuple(
         name for name, cell in zip(job.controllers, runs, strict=True) if cell is None or cell.setting != job.setting
     )
+
+
+def left(jobs: Iterable[Job], learners: Iterable[str], cells: Cells) -> list[Job]:
+    """What is to be done: the learners' jobs, each with the controllers whose cells are missing.
+
+    An agent whose cells are all there is among them, with no controller to judge, where a library still learns from it.
+    """
+    jobs, learners = list(jobs), set(learners)
+    absent = [replace(job, controllers=missing(job, cells) if job.learner in learners else ()) for job in jobs]
+    taught = {(job.task, job.seed) for job in absent if job.controllers and job.learns_from_agent}
+    return [job for job in absent if job.controllers or (job.learner == DVF and (job.task, job.seed) in taught)]
 
 
 def current(cells: Cells, jobs: Iterable[Job]) -> Cells:

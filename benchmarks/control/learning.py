@@ -86,8 +86,6 @@ class Cell:
 
 def done(job: Job) -> list[tuple[str, Cell]]:
     """Train where that has not been done, then judge each of the job's controllers."""
-    if not job.controllers:
-        return []
     torch.set_num_threads(1)
     trained = _trained(job) if job.learner == DVF else _peer_trained(job)
     found = []

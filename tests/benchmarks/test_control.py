@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.control.cells import Cells, add_cell, current, missing, plain, read_cells
+from benchmarks.control.cells import Cells, add_cell, current, left, missing, plain, read_cells
 from benchmarks.control.controllers import ABLATIONS, DVF, LIBRARIES, OWN, PRIORS
 from benchmarks.control.figures import bars_of_control, bars_of_scarcity, complete, paired_gain, success
 from benchmarks.control.learning import Cell, Job
@@ -58,6 +58,20 @@ def test_a_cell_counts_for_the_settings_it_was_measured_under() -> None:
     assert replace(library, config=seeing).setting != library.setting, "it sees what the agent sees"
     taught = replace(library, learns_from_agent=True)
     assert replace(taught, config=slower.config).setting != taught.setting
+
+
+def test_an_agent_is_trained_for_the_libraries_that_learn_from_it() -> None:
+    """Its cells may be there and its checkpoint not, as in a clone of the repository."""
+    agent = replace(JOB, controllers=(DVF,))
+    library = replace(JOB, learner="bc", controllers=("bc",))
+    taught = replace(library, learns_from_agent=True)
+    there = cells(dvf="1101")
+    nothing = replace(agent, controllers=())
+    assert left([agent, library], (DVF, "bc"), there) == [library]
+    assert left([agent, taught], (DVF, "bc"), there) == [nothing, taught]
+    assert left([agent, taught], ("bc",), there) == [nothing, taught]
+    assert left([agent, replace(taught, seed=1)], ("bc",), there) == [replace(taught, seed=1)]
+    assert left([agent, taught], (DVF,), {}) == [agent]
 
 
 def test_success_is_over_the_episodes_of_all_seeds() -> None:
