@@ -1,7 +1,9 @@
 """Lift in pieces: some recordings reach for the cube and end, others begin about it and lift; most go somewhere else.
 
-Reaching hands and lifting hands never share an episode of the simulation. Who does neither goes to the side and stays
-there, and of that recordings are long.
+Reaching hands and lifting hands never share an episode of the simulation, but their recordings overlap: the first end
+while the fingers close, the second begin on the last of the way down. Who does neither stands aside in the end, and of
+that recordings are long: some go there at once, some set out for the cube and turn away. Whatever was recorded for
+longer from a hand on its way to the cube leads aside. Nothing tells in the data which of these a recording is.
 """
 
 from __future__ import annotations
@@ -29,14 +31,15 @@ SKILL = Skill(speed=0.15, noise=0.03, yaw_noise=0.1, offset=0.004, yaw_offset=0.
 ASIDE = np.array([-0.15, 0.2, 1.0])
 """m, world: where who does not reach goes."""
 
-PIECES = ("reach", "lift", "aside", "aside", "aside")
+PIECES = ("reach", "lift", "visit", "visit", "aside")
 """What is recorded, in turn."""
 
-LIFTING, STAYING = 80, 120
-"""Ticks of a recording that lifts, and of one that goes aside."""
+LONGEST_REACH, LIFTING, STAYING = 100, 120, 160
+"""Ticks that a hand may take to get about the cube, and of the recording of one that lifts or goes aside."""
 
-LONGEST_REACH = 100
-"""Ticks after which a hand that does not get about the cube is given up."""
+TURNING, BEFORE, AFTER = (10, 26), (0, 21), (0, 11)
+"""Ticks, first and past the last: when a visiting hand turns away; from how many before it closes a lifting one is
+recorded; for how many after that a reaching one is."""
 
 
 @dataclass
@@ -72,24 +75,26 @@ def play_piece(seed: int) -> Episode:
     """The piece that the seed's turn is."""
     kind = PIECES[seed % len(PIECES)]
     spec, sim = _prepare()
-    view, hand = SpecView(spec), LiftBehavior(SKILL)
+    view, hand, aside = SpecView(spec), LiftBehavior(SKILL), _Aside(seed)
+    rng = np.random.default_rng([seed, 3])
+    turning, before, after = (int(rng.integers(*span)) for span in (TURNING, BEFORE, AFTER))
+    turn = {"aside": 0, "visit": turning}.get(kind)  # tick from which it goes aside; None: never
+    begin, end = 0, LONGEST_REACH if turn is None else STAYING
     hand.reset(seed)
     observation = sim.reset(seed)
-    if kind == "lift":
-        for _ in range(LONGEST_REACH):  # nobody records this
-            command = hand.command(observation)
-            if hand.grasping:
-                break
-            observation = sim.step(command)
-    act = _Aside(seed).command if kind == "aside" else hand.command
-    states, actions = [view.state(observation)], []
-    for _ in range({"reach": LONGEST_REACH, "lift": LIFTING, "aside": STAYING}[kind]):
-        command = act(observation)
-        if kind == "reach" and hand.grasping:
-            break
+    states = [view.state(observation)]
+    actions: list[np.ndarray] = []
+    closed = False
+    while len(actions) < end:
+        tick = len(actions)
+        command = (hand if turn is None or tick < turn else aside).command(observation)
+        if turn is None and hand.grasping and not closed:
+            closed = True
+            begin, end = (0, tick + after) if kind == "reach" else (max(0, tick - before), tick + LIFTING)
         observation = sim.step(command)
         actions.append(view.action(command))
         states.append(view.state(observation))
+    states, actions = states[begin:], actions[begin:]
     known = np.arange(len(states)) < len(actions)
     return Episode(
         states=np.stack(states),
@@ -98,8 +103,7 @@ def play_piece(seed: int) -> Episode:
         rewards=np.zeros(len(states), np.float32),
         reward_mask=np.zeros(len(states), bool),
         stamps=np.arange(len(states)) * spec.period_ns,
-        behavior=kind,
-        source=f"seed {seed}",
+        source=f"seed {seed}, {kind}",
     )
 
 
