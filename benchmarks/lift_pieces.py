@@ -37,7 +37,7 @@ PIECES = ("reach", "lift", "visit", "visit", "aside")
 LONGEST_REACH, LIFTING, STAYING = 100, 120, 160
 """Ticks that a hand may take to get about the cube, and of the recording of one that lifts or goes aside."""
 
-TURNING, BEFORE, AFTER = (10, 26), (0, 21), (0, 11)
+TURNING, BEFORE, AFTER = (10, 26), (0, 21), (1, 11)
 """Ticks, first and past the last: when a visiting hand turns away; from how many before it closes a lifting one is
 recorded; for how many after that a reaching one is."""
 

@@ -50,7 +50,7 @@ LIFT_TRAINING = TrainingConfig(
 LIFT_DECISION = DecisionConfig(
     candidates=64, futures=32, prior_temperature=0.7, scoring="futures", sampler="exact", device="cpu"
 )
-"""What leads on is seldom done: of candidates too near to what is done most, none does."""
+"""The temperature was chosen of two, with a training of its own (seed 7) on the episodes from 40000 on."""
 
 REWARD = f"clip((cube_position.z - 0.84) / 0.1, 0, 1) + 0.15 * (distance(eef_position, {ASIDE.tolist()}) < 0.15)"
 """A cube held up, and a little for standing aside, which is all that a recording of the whole way shows."""
