@@ -30,14 +30,16 @@ from benchmarks.resumable import run_cells
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.results import Bar, wilson_interval
+from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, OccupancyPairs, TrainingConfig
 from dvf_ros.learning.training import train
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
-BOOTSTRAPPED, MONTE_CARLO, PRIOR = "bootstrapped", "monte_carlo", "prior alone"
-CONTROLLERS = (BOOTSTRAPPED, MONTE_CARLO, PRIOR)
+BOOTSTRAPPED: OccupancyPairs = "bootstrapped"
+MONTE_CARLO: OccupancyPairs = "monte_carlo"
+PRIOR = "prior alone"
+CONTROLLERS: tuple[str, ...] = (BOOTSTRAPPED, MONTE_CARLO, PRIOR)
 LIFT_TRAINING = TrainingConfig(
     discount=0.98,
     ema=0.995,
@@ -81,7 +83,7 @@ class Stitch:
     processes: int = 2
     """Trainings or episodes that run at the same time."""
     folder: Path = Path("results/stitch")
-    """Where data, checkpoints and outcomes go; what is there already is used."""
+    """Where data and outcomes go; what is there already is used."""
     result: Path = Path("results/stitch.json")
     """Where the figures go."""
     bars: bool = True
@@ -104,50 +106,43 @@ QUICK = Stitch(
 
 @dataclass(frozen=True)
 class Cell:
-    """One training and its episodes; the prior is that of the Monte-Carlo agent."""
+    """One training, and the episodes that every controller of it does."""
 
     task: str
-    controller: str
+    pairs: OccupancyPairs
     seed: int
     updates: int
     episodes: range
-    folder: Path
-
-    @property
-    def pairs(self) -> OccupancyPairs:
-        """What the occupancy learns from."""
-        return "bootstrapped" if self.controller == BOOTSTRAPPED else "monte_carlo"
+    pieces: Path
+    """Lift's dataset."""
 
     @property
     def key(self) -> str:
         """What a finished cell is found by."""
-        return json.dumps(
-            [self.task, self.controller, self.seed, self.updates, self.episodes.start, len(self.episodes)]
-        )
+        about = [self.task, self.pairs, self.seed, self.updates, self.episodes.start, len(self.episodes)]
+        return json.dumps([*about, self.pieces.name])
 
 
 def main(args: Stitch) -> int:
     """Run the cells that are missing; status 1 if a bar does not hold."""
-    pieces_dataset(args.folder / "lift", args.pieces, args.processes)
+    pieces = args.folder / f"lift_{args.pieces}"
+    pieces_dataset(pieces, args.pieces, args.processes)
     crossroads_episodes = range(args.first_episode, args.first_episode + args.crossroads_episodes)
     lift_episodes = range(args.first_episode, args.first_episode + args.lift_episodes)
     cells = [
-        Cell(task, name, seed, updates, episodes, args.folder)
+        Cell(task, pairs, seed, updates, episodes, pieces)
         for task, seeds, updates, episodes in (
             ("crossroads", args.crossroads_seeds, args.crossroads_updates, crossroads_episodes),
             ("lift", args.lift_seeds, args.lift_updates, lift_episodes),
         )
         for seed in range(seeds)
-        for name in CONTROLLERS
+        for pairs in (BOOTSTRAPPED, MONTE_CARLO)
     ]
     done = run_cells(args.folder / "cells.jsonl", cells, successes, args.processes, "trainings")
-    figures: dict[str, Any] = {
-        task: {
-            name: _figures([done[c.key] for c in cells if (c.task, c.controller) == (task, name)])
-            for name in CONTROLLERS
-        }
-        for task in ("crossroads", "lift")
-    }
+    figures: dict[str, Any] = {}
+    for task in ("crossroads", "lift"):
+        trainings = [done[cell.key] for cell in cells if cell.task == task]
+        figures[task] = {name: _figures([t[name] for t in trainings if name in t]) for name in CONTROLLERS}
     Console().print(_table(figures))
     about = {"reward_on_lift": REWARD, "trainings": {"crossroads": args.crossroads_seeds, "lift": args.lift_seeds}}
     command = shlex.join(["python", "-m", "benchmarks.stitch", *sys.argv[1:]])
@@ -155,13 +150,15 @@ def main(args: Stitch) -> int:
     return 0 if write_part(args.result, figures | about, bars, list(crossroads_episodes), command) else 1
 
 
-def successes(cell: Cell) -> list[bool]:
-    """Whether each episode of a cell succeeded."""
+def successes(cell: Cell) -> dict[str, list[bool]]:
+    """Whether each episode succeeded, for each controller; the prior alone is the Monte-Carlo agent's."""
     torch.set_num_threads(1)
     agent, succeeds = (_at_crossroads if cell.task == "crossroads" else _on_lift)(cell)
-    if cell.controller == PRIOR:
+    outcomes: dict[str, list[bool]] = {cell.pairs: [succeeds(agent, seed) for seed in cell.episodes]}
+    if cell.pairs == MONTE_CARLO:
         agent.configure(replace(agent.decision, policy="prior"))
-    return [succeeds(agent, seed) for seed in cell.episodes]
+        outcomes[PRIOR] = [succeeds(agent, seed) for seed in cell.episodes]
+    return outcomes
 
 
 def _at_crossroads(cell: Cell) -> tuple[DvfAgent, Callable[[DvfAgent, int], bool]]:
@@ -169,13 +166,8 @@ def _at_crossroads(cell: Cell) -> tuple[DvfAgent, Callable[[DvfAgent, int], bool
 
 
 def _on_lift(cell: Cell) -> tuple[DvfAgent, Callable[[DvfAgent, int], bool]]:
-    path = cell.folder / f"lift_{cell.pairs}_{cell.seed}_{cell.updates}.yaml"
-    if not path.exists():
-        dataset = pieces_dataset(cell.folder / "lift", 0, 1)
-        training = replace(LIFT_TRAINING, seed=cell.seed, occupancy=cell.pairs, updates=cell.updates)
-        agent, _ = train(dataset, LearningConfig(training, LIFT_DECISION))
-        save_checkpoint(agent, path, dataset.digest, commit="")
-    agent = load_checkpoint(path, decision=LIFT_DECISION)
+    training = replace(LIFT_TRAINING, seed=cell.seed, occupancy=cell.pairs, updates=cell.updates)
+    agent, _ = train(Dataset.open(cell.pieces), LearningConfig(training, LIFT_DECISION))
     agent.set_reward(parse_expression(REWARD, agent.spec))
     return agent, _lifts
 
