@@ -30,6 +30,9 @@ from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConf
 from dvf_ros.sim.behaviors import BEHAVIORS
 
 HELD_OUT_SEED = 500
+HOP = 10
+"""Ticks that the occupancy is asked for in one go; chosen of 5, 10, 20, 40 and all, on the seeds from 20000 on."""
+
 TRUTHS = ("logged", "continued")
 
 
@@ -72,7 +75,7 @@ def main(args: ValueBenchmark) -> int:
     """Run what is missing; status 1 if a bar does not hold."""
     data = task_dataset(args.folder / "dataset", "lift", args.episodes, args.processes)
     training = TrainingConfig(updates=args.updates, sampler_distillation=0, distillation=0)
-    config = LearningConfig(training, DecisionConfig(device="cpu"))
+    config = LearningConfig(training, DecisionConfig(hop=HOP, device="cpu"))
     agent = trained(data, config, args.folder / "panda_lift.yaml")
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + args.held_out)
     names = sorted(BEHAVIORS)

@@ -97,16 +97,16 @@ def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: 
 def sampled_values(agent: DvfAgent, states: Tensor, behavior: Tensor) -> np.ndarray:
     """Values (N,) of model-space states (N, E) where the behaviors (N,) drive: FUTURES futures, exact sampler."""
     rng, found = np.random.default_rng(0), []
-    discount, horizon = agent.training_config.discount, agent.horizon
+    discount, hop = agent.training_config.discount, agent.hop
     for rows in torch.arange(len(states)).split(STATES):
-        draws = draw_randomness(rng, FUTURES, agent.encoder.size, discount, horizon)
+        draws = draw_randomness(rng, FUTURES, agent.encoder.size, discount, hop)
         index = behavior[rows].unsqueeze(1)
 
         def sample(state: Tensor, offset: Tensor, noise: Tensor, index: Tensor = index) -> Tensor:
             return agent.occupancy.sample(state, offset, index, noise, SAMPLING_STEPS)
 
         start = states[rows].unsqueeze(1)
-        found.append(estimate_value(sample, agent.reward.predict, start, draws, discount, horizon).value)
+        found.append(estimate_value(sample, agent.reward.predict, start, draws, discount, hop).value)
     return torch.cat(found).numpy()
 
 

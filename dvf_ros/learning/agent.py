@@ -122,6 +122,11 @@ class DvfAgent(nn.Module):
         """The share of the value's weight, 1 - γ^H, that lies within the horizon of the data."""
         return float(1.0 - self.training_config.discount**self.horizon)
 
+    @property
+    def hop(self) -> int:
+        """The longest offset (ticks) that a future is asked for in one go; longer ones are reached in hops."""
+        return min(self.decision.hop or self.horizon, self.horizon)
+
     @torch.inference_mode()
     def decide(self, state: np.ndarray, rng: np.random.Generator, deadline: float = math.inf) -> Decision:
         """Choose a chunk of actions for a state (D,); the same state and generator give the same decision.
@@ -208,10 +213,9 @@ class DvfAgent(nn.Module):
 
     def sample_values(self, states: Tensor, rng: np.random.Generator, futures: int, steps: int) -> Tensor:
         """Sampled values (K, N), one per reward head, of states (N, E): what the value heads are distilled from."""
-        discount, horizon = self.training_config.discount, self.horizon
-        draws = draw_randomness(rng, futures, self.encoder.size, discount, horizon).to(self.device)
+        draws, discount = self._draw(rng, futures), self.training_config.discount
         sample = self._sampler(self.occupancy, self.occupancy.dropped, steps)
-        return estimate_value(sample, self.reward.predict, states.unsqueeze(1), draws, discount, horizon).heads
+        return estimate_value(sample, self.reward.predict, states.unsqueeze(1), draws, discount, self.hop).heads
 
     @property
     def samples_in_one_step(self) -> bool:
@@ -263,7 +267,7 @@ class DvfAgent(nn.Module):
         if known is not None and self.decision.scoring == "heads":
             values, error = known, torch.zeros_like(known[0])  # nothing is sampled
         else:
-            draws, share = self._draw(rng), self.decision.best_share
+            draws, share = self._draw(rng, self.decision.futures), self.decision.best_share
             done = estimate_in_blocks(lambda block: self.evaluate_with(block, draws, share), ends, begin, deadline)
             values = torch.cat([item.heads for item in done], dim=1)  # (K, n)
             error = torch.cat([item.standard_error for item in done])
@@ -273,7 +277,7 @@ class DvfAgent(nn.Module):
 
     def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""
-        return self.evaluate_with(states, self._draw(rng))
+        return self.evaluate_with(states, self._draw(rng, self.decision.futures))
 
     def evaluate_with(self, states: Tensor, draws: Draws, share: float = 1.0) -> ValueEstimate:
         """The same with given randomness, of the best `share` of the futures."""
@@ -285,13 +289,12 @@ class DvfAgent(nn.Module):
         model, steps = self.occupancy, self.decision.occupancy_steps
         if self.samples_in_one_step:
             model, steps = self.one_step_occupancy, 1
-        discount, horizon = self.training_config.discount, self.horizon
+        discount, hop = self.training_config.discount, self.hop
         estimates = [
-            estimate_value(self._sampler(model, index, steps), reward.predict, starts, draws, discount, horizon, share)
+            estimate_value(self._sampler(model, index, steps), reward.predict, starts, draws, discount, hop, share)
             for index in behaviors
         ]
         return best_estimate(estimates, self.decision.pessimism)
 
-    def _draw(self, rng: np.random.Generator) -> Draws:
-        count, discount = self.decision.futures, self.training_config.discount
-        return draw_randomness(rng, count, self.encoder.size, discount, self.horizon).to(self.device)
+    def _draw(self, rng: np.random.Generator, futures: int) -> Draws:
+        return draw_randomness(rng, futures, self.encoder.size, self.training_config.discount, self.hop).to(self.device)

@@ -82,8 +82,10 @@ class DecisionConfig:
     `best_share` is the share of a candidate's futures that counts, its best ones: 1 is the mean, what the recorded
     behavior makes of it; less is what somebody makes of it who knows the goal. That suits play, whose futures differ
     by what the player chose; where chance tells them apart it hopes for luck, and has no use for heads. `sampler`
-    distilled takes one step, where that has been learned; exact takes `occupancy_steps` and `prior_steps`. A candidate
-    resembles the data if the dynamics models agree on it as they do on the training data, but for a share
+    distilled takes one step, where that has been learned; exact takes `occupancy_steps` and `prior_steps`. `hop` is the
+    longest offset (ticks) that the occupancy is asked for in one go, 0 the longest that the data covers; a longer one
+    is reached in hops, each from where the last one ended, which takes more evaluations and may be truer: what comes
+    shortly after is learned from more of the data. A candidate resembles the data if the dynamics models agree on it as they do on the training data, but for a share
     `false_alarm` of these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the
     actor.
     """
@@ -92,6 +94,7 @@ class DecisionConfig:
     futures: int = 16
     sampler: Sampler = "distilled"
     occupancy_steps: int = 4
+    hop: int = 0
     prior_steps: int = 6
     prior_temperature: float = 0.5
     behavior: Behavior = "dropped"
@@ -109,6 +112,7 @@ class DecisionConfig:
     def __post_init__(self) -> None:
         for name in ("candidates", "futures", "occupancy_steps", "prior_steps", "execute", "threads"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        _require("hop", self.hop, self.hop >= 0, "at least 0")
         even = self.futures % 2 == 0 and self.futures >= 4
         _require("futures", self.futures, even, "an even number of at least 4 (noise comes in antithetic pairs)")
         _require("prior_temperature", self.prior_temperature, self.prior_temperature >= 0.0, "at least 0")

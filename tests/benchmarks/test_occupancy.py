@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
-from benchmarks.occupancy import energy_distance
+from benchmarks.occupancy import energy_distance, energy_score
 
 
 def normal(count: int, seed: int, mean: float = 0.0) -> torch.Tensor:
@@ -28,3 +30,16 @@ def test_what_a_future_has_to_do_with_its_present_is_seen() -> None:
     related = energy_distance(torch.cat([present, present], dim=1), followed)
     unrelated = energy_distance(torch.cat([present, present.flip(0)], dim=1), followed)
     assert unrelated > 10 * abs(related)
+
+
+def test_a_score_is_least_for_forecasts_from_the_distribution_that_is_found() -> None:
+    present, found = normal(4000, 0), normal(4000, 1)
+
+    def score(spread: float, shift: float) -> float:
+        forecasts = torch.stack([present + shift + spread * normal(4000, 2 + k) for k in range(8)])
+        return float(energy_score(forecasts, present + found).mean())
+
+    right = score(1.0, 0.0)
+    # E|X - y| - E|X - X'| / 2 of standard normals: 2 / √π - 1 / √π
+    assert right == pytest.approx(math.pi**-0.5, rel=0.03)
+    assert right < min(score(0.7, 0.0), score(1.4, 0.0), score(1.0, 0.3)), "too narrow, too wide, shifted"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,23 @@ def test_values_are_returns_within_the_range_of_the_rewards(agent: DvfAgent) -> 
 
 def test_offsets_count_from_the_present(agent: DvfAgent) -> None:
     assert explain(agent).offsets.min() > agent.training_config.chunk
+
+
+@pytest.mark.parametrize(("hop", "longest"), [(0, None), (3, 3), (1000, None)])
+def test_the_occupancy_is_asked_for_no_more_than_a_hop(
+    agent: DvfAgent, monkeypatch: pytest.MonkeyPatch, hop: int, longest: int | None
+) -> None:
+    asked: list[int] = []
+    real = agent.occupancy.sample
+
+    def sample(state: torch.Tensor, offset: torch.Tensor, *rest: Any) -> torch.Tensor:
+        asked.append(int(offset.max()))
+        return real(state, offset, *rest)
+
+    monkeypatch.setattr(agent.occupancy, "sample", sample)
+    agent.configure(replace(CONFIG.decision, hop=hop, sampler="exact", scoring="futures", futures=64))
+    decide(agent)
+    assert max(asked) == (longest or agent.horizon)
 
 
 def test_prior_alone_is_one_candidate(agent: DvfAgent) -> None:

@@ -80,11 +80,11 @@ def _value_batch(
 
 def _evaluate_driver(agent: DvfAgent, encoded: Tensor, rng: np.random.Generator, driver: Tensor) -> ValueEstimate:
     decision, discount = agent.decision, agent.training_config.discount
-    draws = draw_randomness(rng, decision.futures, agent.encoder.size, discount, agent.horizon).to(agent.device)
+    draws = draw_randomness(rng, decision.futures, agent.encoder.size, discount, agent.hop).to(agent.device)
     occupancy, steps = occupancy_in_use(agent)
 
     def sample(state: Tensor, offset: Tensor, noise: Tensor) -> Tensor:
         return occupancy.sample(state, offset, driver, noise, steps)
 
     reward = agent.written or agent.reward
-    return estimate_value(sample, reward.predict, encoded.unsqueeze(1), draws, discount, agent.horizon)
+    return estimate_value(sample, reward.predict, encoded.unsqueeze(1), draws, discount, agent.hop)
