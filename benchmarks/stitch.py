@@ -72,7 +72,7 @@ class Stitch:
     """Updates of each training there."""
     pieces: int = 500
     """Recordings of Lift; one of five reaches, one lifts."""
-    lift_seeds: int = 2
+    lift_seeds: int = 5
     """Trainings of each kind on Lift."""
     lift_updates: int = LIFT_TRAINING.updates
     """Updates of each training there."""
