@@ -34,6 +34,11 @@ class Value:
     """Value states by this reward, written by hand over the spec's fields, instead of the learned one."""
     futures: int = 256
     """Futures of each state."""
+    hop: int | None = None
+    """Ticks that the occupancy is asked for in one go, 0 for as many as its data covers; by default as in decisions.
+
+    Longer offsets are then reached in hops, which takes longer and may be truer.
+    """
     starts: int = 32
     """First states that all controllers are valued from, drawn from all episodes."""
     seed: int = 0
@@ -46,7 +51,8 @@ def main(args: Value) -> int:
     agent = load_checkpoint(args.checkpoint, dataset.spec)
     if args.reward:
         agent.set_reward(parse_expression(args.reward, agent.spec))
-    agent.configure(replace(agent.decision, behavior="dropped", futures=args.futures))
+    hop = agent.decision.hop if args.hop is None else args.hop
+    agent.configure(replace(agent.decision, behavior="dropped", futures=args.futures, hop=hop))
     rng = np.random.default_rng(args.seed)
     drawn = rng.choice(dataset.episodes, min(args.starts, dataset.episodes), replace=False)
     starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])

@@ -84,10 +84,9 @@ class DecisionConfig:
     by what the player chose; where chance tells them apart it hopes for luck, and has no use for heads. `sampler`
     distilled takes one step, where that has been learned; exact takes `occupancy_steps` and `prior_steps`. `hop` is the
     longest offset (ticks) that the occupancy is asked for in one go, 0 the longest that the data covers; a longer one
-    is reached in hops, each from where the last one ended, which takes more evaluations and may be truer: what comes
-    shortly after is learned from more of the data. A candidate resembles the data if the dynamics models agree on it as they do on the training data, but for a share
-    `false_alarm` of these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the
-    actor.
+    is reached in hops, each from where the last one ended, which takes more evaluations and may be truer. A candidate
+    resembles the data if the dynamics models agree on it as they do on the training data, but for a share `false_alarm`
+    of these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the actor.
     """
 
     candidates: int = 32
