@@ -36,9 +36,7 @@ class Value:
     """Futures of each state."""
     hop: int | None = None
     """Ticks that the occupancy is asked for in one go, 0 for as many as its data covers; by default as in decisions.
-
-    Longer offsets are then reached in hops, which takes longer and may be truer.
-    """
+    Longer offsets are then reached in hops, which takes longer and may be truer."""
     starts: int = 32
     """First states that all controllers are valued from, drawn from all episodes."""
     seed: int = 0
