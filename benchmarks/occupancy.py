@@ -98,6 +98,8 @@ def main(args: OccupancyBenchmark) -> int:
         figures[str(offset)] = found | {"ratio": ratio, "scores": scores(presents, forecasts)}
         bars.append(Bar(f"occupancy at {offset} ticks, in distances of two halves", ratio, "<=", 1.5))
         if offset >= COMPOUNDING:
+            left = found["rolled_out"] - found["occupancy"]
+            bars.append(Bar(f"rolled out at {offset} ticks, less the occupancy's distance", left, ">", 0.0))
             gain = figures[str(offset)]["scores"]["in_hops_gain"]
             bars.append(Bar(f"score of rolling out at {offset} ticks, less the occupancy's in hops", gain, ">", 0.0))
     Console().print(*_tables(figures))
