@@ -81,13 +81,17 @@ def sample_states(
 ) -> np.ndarray:
     """States (n, K, S, D) that may follow states (n, D) after offsets (K,) within the horizon, in the spec's units."""
     encoded = agent.encoder.encode(torch.from_numpy(np.array(states, np.float32)).to(agent.device))
-    shape = (len(states), len(offsets), samples, agent.encoder.size + 1)
-    noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(agent.device)
-    offset = torch.from_numpy(np.asarray(offsets, np.int64)).to(agent.device)[:, None].expand(shape[:3])
+    shape = (len(states), len(offsets), samples)
+    left = torch.from_numpy(np.asarray(offsets, np.int64)).to(agent.device)[:, None].expand(shape)
     occupancy, steps = occupancy_in_use(agent)
     driver = torch.tensor([occupancy.dropped], device=agent.device)
-    futures = occupancy.sample(encoded[:, None, None].expand(*shape[:3], -1), offset, driver, noise, steps)
-    return agent.encoder.decode(futures[..., :-1]).cpu().numpy()
+    found = encoded[:, None, None].expand(*shape, -1)
+    while int(left.max()) > 0:  # in hops, as decisions go
+        noise = torch.from_numpy(rng.standard_normal((*shape, agent.encoder.size + 1), dtype=np.float32))
+        ahead = occupancy.sample(found, left.clamp(1, agent.hop), driver, noise.to(agent.device), steps)
+        found = torch.where((left > 0).unsqueeze(-1), ahead[..., :-1], found)
+        left = left - agent.hop
+    return agent.encoder.decode(found).cpu().numpy()
 
 
 def shares_inside(bands: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
