@@ -24,15 +24,12 @@ from benchmarks.continued import Cell, Outcome, outcomes
 from benchmarks.resumable import trained
 from benchmarks.task_data import TASKS, task_dataset
 from benchmarks.value_agreement import agreement, interval, squared_error
-from benchmarks.value_estimators import DVF, FQE, REGRESSED, Held, estimates
+from benchmarks.value_estimators import DVF, FQE, IN_HOPS, REGRESSED, Held, estimates
 from dvf_ros.core.results import Bar, write_results
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.sim.behaviors import BEHAVIORS
 
 HELD_OUT_SEED = 500
-HOP = 10
-"""Ticks that the occupancy is asked for in one go; chosen of 5, 10, 20, 40 and all, on the seeds from 20000 on."""
-
 TRUTHS = ("logged", "continued")
 
 
@@ -75,7 +72,7 @@ def main(args: ValueBenchmark) -> int:
     """Run what is missing; status 1 if a bar does not hold."""
     data = task_dataset(args.folder / "dataset", "lift", args.episodes, args.processes)
     training = TrainingConfig(updates=args.updates, sampler_distillation=0, distillation=0)
-    config = LearningConfig(training, DecisionConfig(hop=HOP, device="cpu"))
+    config = LearningConfig(training, DecisionConfig(device="cpu"))
     agent = trained(data, config, args.folder / "panda_lift.yaml")
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + args.held_out)
     names = sorted(BEHAVIORS)
@@ -87,7 +84,10 @@ def main(args: ValueBenchmark) -> int:
     values = estimates(agent, data, held, args.updates, args.folder)
     figures: dict[str, Any] = {name: _figures(found, held) for name, found in values.items()}
     best = {kind: _best(figures, kind) for kind in (REGRESSED, FQE)}
-    against = {name: _against(values, best[kind], held) for kind, name in ((REGRESSED, "regression"), (FQE, "fqe"))}
+    against, hops_against = (
+        {name: _against(values, ours, best[kind], held) for kind, name in ((REGRESSED, "regression"), (FQE, "fqe"))}
+        for ours in (DVF, IN_HOPS)
+    )
     Console().print(_table(figures))
     about = {
         "states": {"logged": len(held.logged), "continued": len(held.restored)},
@@ -96,6 +96,7 @@ def main(args: ValueBenchmark) -> int:
         "ceiling_of_logged": agreement(held.continued, held.logged[held.restored], held.episode[held.restored]),
         "by_behavior": _by_behavior(values[DVF], held, agent.behavior_names),
         "squared_error_as_share_of": against,
+        "squared_error_in_hops_as_share_of": hops_against,
     }
     bars = _bars(figures[DVF], against) if args.bars else []
     command = shlex.join(["python", "-m", "benchmarks.value", *sys.argv[1:]])
@@ -147,13 +148,13 @@ def _best(figures: dict[str, Any], kind: str) -> str:
     return min(variants, key=lambda name: figures[name]["continued"]["squared_error"])
 
 
-def _against(values: dict[str, np.ndarray], other: str, held: Held) -> dict[str, Any]:
-    """Our squared error over the other's, against either truth, with its 95 % interval by paired resampling."""
+def _against(values: dict[str, np.ndarray], ours: str, other: str, held: Held) -> dict[str, Any]:
+    """The squared error of `ours` over the other's, against either truth, with its 95 % interval by paired resampling."""
     found: dict[str, Any] = {"variant": other}
     for name in TRUTHS:
         rows, truth = held.truth(name)
         noise = held.noise if name == "continued" else 0.0
-        ratio = _error_ratio(values[DVF][rows], values[other][rows], truth, noise)
+        ratio = _error_ratio(values[ours][rows], values[other][rows], truth, noise)
         found[name] = ratio(np.arange(len(rows)))
         found[f"{name}_interval"] = interval(ratio, held.episode[rows])
     return found
