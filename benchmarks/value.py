@@ -149,7 +149,7 @@ def _best(figures: dict[str, Any], kind: str) -> str:
 
 
 def _against(values: dict[str, np.ndarray], ours: str, other: str, held: Held) -> dict[str, Any]:
-    """The squared error of `ours` over the other's, against either truth, with its 95 % interval by paired resampling."""
+    """The squared error of one over the other's, against either truth, with its 95 % interval by paired resampling."""
     found: dict[str, Any] = {"variant": other}
     for name in TRUTHS:
         rows, truth = held.truth(name)
