@@ -52,7 +52,7 @@ bench-latency: setup  ## time of a decision by stage, its floor and growth, and 
 bench-recorder: setup  ## the recorder under load, killed, slowed, on a full disk (20 min); QUICK=1 for a short form
 	@$(SOURCED) exec python -m benchmarks.recorder $(if $(QUICK),--quick) $(ARGS)
 
-bench-stitch: setup  ## tasks that recordings hold in pieces only, by bootstrapped and by Monte-Carlo pairs (15 min); QUICK=1
+bench-stitch: setup  ## tasks that recordings hold in pieces only, by bootstrapped and by Monte-Carlo pairs (30 min); QUICK=1
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.stitch $(ARGS)
 
 bench-training: setup  ## time of a training step by stage, beside the machine's matrix products, threads and processes (5 min); QUICK=1
