@@ -85,8 +85,10 @@ class CommandGate(Node):
         self.get_logger().info(f"closed until a command comes on {inputs}; deadline {deadline:g} s")
 
     def close(self) -> None:
-        """Stop the robot."""
+        """Stop the robot, and stay until it has heard it."""
         self._send(self._gate.stop("the gate ends", at_once=True))
+        for topic in self._topics.values():
+            topic.destroy()
 
     def _receiver(self, source: Source) -> Callable[[Any, dict[str, Any]], None]:
         selector, voice = FieldSelector(source), OneVoice()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.time import Time
@@ -18,6 +20,11 @@ SENSOR_QOS = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=R
 # What never changes was published once, before this node was there.
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+# What a publisher said last, mostly a stop, is lost with it unless the robot has taken it.
+LAST_WORD = Duration(seconds=1.0)
+"""How long a publisher that ends waits for its reliable subscribers to acknowledge its last command."""
+LINGER = 0.05
+"""s that it stays for those that acknowledge nothing."""
 
 
 class StateTopics:
@@ -99,7 +106,9 @@ class CommandTopic:
         return int(self._publisher.get_subscription_count())
 
     def destroy(self) -> None:
-        """Take the publisher down."""
+        """Take the publisher down once its last command was heard."""
+        self._publisher.wait_for_all_acked(LAST_WORD)
+        time.sleep(LINGER)
         self._node.destroy_publisher(self._publisher)
 
 
@@ -122,6 +131,6 @@ class CommandTopics:
             start += topic.source.size
 
     def destroy(self) -> None:
-        """Take the publishers down."""
+        """Take the publishers down once their last commands were heard."""
         for topic in self._topics:
             topic.destroy()

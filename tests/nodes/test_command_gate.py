@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,6 +232,30 @@ def test_a_signal_stops_the_robot_and_exits_cleanly(ros: tuple[Processes, Observ
     wait_for(robot.moves, "motion")
     assert processes.end(gate, number, timeout=5.0) == 0
     wait_for(robot.stands, "a stop as the last word")
+
+
+def test_a_gate_that_ends_stays_until_a_busy_robot_has_heard_the_stop(ros: tuple[Processes, Observer]) -> None:
+    processes, observer = ros
+    robot = processes.start_module("tests.nodes.command_listener")
+    gate = start(processes, deadline=10.0)
+    hand = Hand(observer)
+    wait_for(lambda: observer.node.count_subscribers("cmd_twist") == 1, "the robot")
+
+    def heard() -> list[str]:
+        return processes.log("tests.nodes.command_listener").split("\n")[:-1]
+
+    def is_moving() -> bool:
+        hand.twist(0.3)
+        return heard()[-1:] == ["speed 0.3"]
+
+    wait_for(is_moving, "motion")
+    robot.send_signal(signal.SIGSTOP)
+    gate.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        gate.wait(0.5)
+    robot.send_signal(signal.SIGCONT)
+    assert gate.wait(5.0) == 0
+    wait_for(lambda: heard()[-1] == "speed 0", "a stop as the last word")
 
 
 def test_a_second_hand_on_the_wire_is_reported(ros: tuple[Processes, Observer]) -> None:
