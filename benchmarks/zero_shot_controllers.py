@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ MOTION_SEED, PLAYED_SEED = 40_000, 50_000
 SHARE = 4
 """Of the states that are taken every fourth is valued."""
 
+TRAINING = TrainingConfig(representation="context", context_depth=2, sampler_distillation=0, distillation=0)
 TAIL = 120
 """Ticks that show what becomes of a state."""
 
@@ -95,7 +96,7 @@ def main(args: Controllers) -> int:
     rng = np.random.default_rng(0)
     hands = {f"hand {number:02}": some_skill(rng.random(), rng) for number in range(args.hands)}
     data = task_dataset(args.folder / "dataset", "lift", args.hands * args.episodes, args.processes, skills=hands)
-    settings = TrainingConfig(updates=args.updates, representation="context", sampler_distillation=0, distillation=0)
+    settings = replace(TRAINING, updates=args.updates)
     agent = trained(data, LearningConfig(settings, DecisionConfig(device="cpu")), args.folder / "panda_lift.yaml")
     rng = np.random.default_rng(1)
     levels = np.linspace(0.0, 1.0, UNSEEN)

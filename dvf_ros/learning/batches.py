@@ -97,7 +97,7 @@ class Batches:
             return behavior
         motions = self._motions.draw(rng, drawn.index)
         policy = reader.motion(self._on_device(motions.traits), self._on_device(motions.count))
-        return reader.hidden(policy, self._on_device(motions.own))
+        return reader.hidden(policy, self._on_device(motions.count == 0))
 
     def _on_device(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)

@@ -22,6 +22,9 @@ class TrainingConfig:
     """All that shapes the weights. Lengths are in ticks of the spec's rate, noise in standard deviations of the state.
 
     `student_width` is the width of the occupancy's one-step sampler: the narrower, the quicker every decision.
+    `context_depth` is how many layers of its own the occupancy has for what it is asked about (state, offset, who
+    drives), before it comes to the future: with none it smooths over states that lie apart from the others, as an
+    episode's first ones may. They run once per future, however many steps it is sampled in.
     `representation` says how the occupancy knows who drives: by the index of a recorded behavior, or by context, read
     off motion, so that a controller can be valued that was in no data (it takes data of many, told apart by name).
     `occupancy` says what it learns from: monte_carlo takes the futures that were recorded; bootstrapped lets the
@@ -47,6 +50,7 @@ class TrainingConfig:
     width: int = 256
     student_width: int = 128
     depth: int = 3
+    context_depth: int = 0
     members: int = 5
     perturbation: float = 0.1
     behavior_drop: float = 0.25
@@ -61,7 +65,7 @@ class TrainingConfig:
         _require("behavior_drop", self.behavior_drop, 0.0 < self.behavior_drop <= 1.0, "above 0 and at most 1")
         _require("perturbation", self.perturbation, self.perturbation >= 0.0, "at least 0")
         _require("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")
-        for name in ("sampler_distillation", "distillation"):
+        for name in ("sampler_distillation", "distillation", "context_depth"):
             _require(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
         for name in ("chunk", "updates", "batch", "width", "student_width", "depth", "members"):
             _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")

@@ -21,6 +21,12 @@ SHRINKAGE = 0.1
 PIECES = 0.25
 """Share of the draws that show a piece of one episode only."""
 
+WHOLE = 0.5
+"""Share of the draws that show all there is of a behavior, which is what it is asked for by later."""
+
+ENOUGH = 8
+"""Episodes of which one may be the row's own: among fewer it would give its future away."""
+
 SMALLEST_CHANGE = 1e-3
 """Of a number that hardly changes within a tick, in its standard deviations."""
 
@@ -107,14 +113,14 @@ class Motions:
     """What the behaviors of B rows are known by."""
 
     traits: np.ndarray  # (B, TRAITS)
-    count: np.ndarray  # (B,) transitions
-    own: np.ndarray  # (B,) bool: they are of the row's own episode, whose future they would give away
+    count: np.ndarray  # (B,) transitions; 0 where nothing is known
 
 
 class MotionSampler:
-    """Draws what behaviors are known by: whole episodes, up to half of what there are, or a piece of one.
+    """Draws what behaviors are known by: all of their episodes, some of them, or a piece of one.
 
-    A behavior of a single episode is never known.
+    A row's own episode, whose future it would give away, is left out of what is shown of few. A behavior of a single
+    episode is never known.
     """
 
     def __init__(self, dataset: Dataset, states: Tensor, encoder: MotionEncoder) -> None:
@@ -125,21 +131,22 @@ class MotionSampler:
         self._sum = np.concatenate([np.zeros((1, TRAITS)), np.cumsum(signs, axis=0)])  # (F, TRAITS), up to a frame
 
     def draw(self, rng: np.random.Generator, frame: np.ndarray) -> Motions:
-        """Draw for frames (B,): all rows of a behavior know it by the same."""
+        """Draw for frames (B,): all rows of a behavior know it by the same, but for their own episodes."""
         episode = np.searchsorted(self._start, frame, side="right") - 1
         traits, count = np.zeros((len(frame), TRAITS), np.float32), np.zeros(len(frame), np.int64)
-        own = np.zeros(len(frame), bool)
         behavior = self._behavior[episode]
         for index in np.unique(behavior):
-            rows, episodes = behavior == index, self._episodes[index]
-            shown = rng.choice(episodes, 1 + rng.integers(max(len(episodes) // 2, 1)), replace=False)
+            rows, shown = np.flatnonzero(behavior == index), self._episodes[index]
+            whole = len(shown) >= ENOUGH and rng.random() < WHOLE
+            if not whole:
+                shown = rng.choice(shown, 1 + rng.integers(len(shown)), replace=False)
             first, last = self._start[shown], self._start[shown] + self._length[shown] - 1
-            if rng.random() < PIECES:
-                first, last = _piece(rng, int(first[0]), int(last[0]))
-            count[rows] = number = int(np.sum(last - first))
-            traits[rows] = (self._sum[last] - self._sum[first]).sum(axis=0) / max(number, 1)
-            own[rows] = np.isin(episode[rows], shown)
-        return Motions(traits, count, own | (count == 0))
+            if not whole and rng.random() < PIECES:
+                shown, (first, last) = shown[:1], _piece(rng, int(first[0]), int(last[0]))
+            counted = whole | (episode[rows, None] != shown)  # (rows, shown)
+            count[rows] = counted @ (last - first)
+            traits[rows] = counted @ (self._sum[last] - self._sum[first]) / np.maximum(count[rows, None], 1)
+        return Motions(traits, count)
 
 
 def _piece(rng: np.random.Generator, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:

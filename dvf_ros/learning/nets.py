@@ -20,23 +20,28 @@ class BroadcastMLP(nn.Module):
     """A perceptron over several inputs whose leading shapes need only broadcast.
 
     The first layer is a sum of one linear map per input, so an input shared by many rows (one state for M futures)
-    is multiplied once. `fixed` inputs are folded into a context once, then `forward` runs per sampling step.
-    Hidden layers are residual with the norm inside: they train at three times the learning rate of plain ones.
+    is multiplied once. `fixed` inputs are folded into a context once, in `context_depth` hidden layers of its own, then
+    `forward` runs per sampling step. Hidden layers are residual with the norm inside: they train at three times the
+    learning rate of plain ones.
     """
 
-    def __init__(self, moving: Sequence[int], fixed: Sequence[int], width: int, depth: int, out: int) -> None:
+    def __init__(
+        self, moving: Sequence[int], fixed: Sequence[int], width: int, depth: int, out: int, context_depth: int = 0
+    ) -> None:
         super().__init__()
         self.moving = nn.ModuleList(nn.Linear(size, width, bias=index == 0) for index, size in enumerate(moving))
         self.fixed = nn.ModuleList(nn.Linear(size, width, bias=False) for size in fixed)
-        self.hidden = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU()) for _ in range(depth - 1)
-        )
+        self.trunk = nn.ModuleList(_hidden_layer(width) for _ in range(context_depth))
+        self.hidden = nn.ModuleList(_hidden_layer(width) for _ in range(depth - 1))
         self.out = nn.Linear(width, out)
 
     def context(self, *inputs: Tensor) -> Tensor:
         """Fold the fixed inputs (..., size_i) into one context (..., W)."""
         parts = [layer(value) for layer, value in zip(self.fixed, inputs, strict=True)]
-        return sum(parts[1:], parts[0])
+        context = sum(parts[1:], parts[0])
+        for layer in self.trunk:
+            context = context + layer(context)
+        return context
 
     def forward(self, context: Tensor, *inputs: Tensor) -> Tensor:
         """Map moving inputs (..., size_i) and a context (..., W) to (..., out)."""
@@ -47,6 +52,10 @@ class BroadcastMLP(nn.Module):
         for layer in self.hidden:
             hidden = hidden + layer(hidden)
         return self.out(hidden)
+
+
+def _hidden_layer(width: int) -> nn.Module:
+    return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU())
 
 
 class EnsembleMLP(nn.Module):

@@ -39,6 +39,7 @@ class Occupancy(nn.Module):
             width=config.width,
             depth=config.depth,
             out=size + 1,
+            context_depth=config.context_depth,
         )
 
     def loss(

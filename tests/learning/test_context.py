@@ -13,7 +13,7 @@ from dvf_ros.core.parsing import ConfigError
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
-from dvf_ros.learning.context import TRAITS, MotionEncoder, MotionSampler
+from dvf_ros.learning.context import ENOUGH, TRAITS, MotionEncoder, MotionSampler
 from dvf_ros.learning.driver import driver_by_motion, driver_by_name
 from dvf_ros.learning.report.values import value_states
 from dvf_ros.learning.training import train
@@ -44,7 +44,7 @@ def test_a_controller_is_known_by_others_of_its_episodes_or_not_at_all() -> None
     seen = np.zeros(data.frames)
     for seed in range(20):
         found = motions.draw(np.random.default_rng(seed), frame)
-        rows = ~found.own & (found.count == SYSTEM.limit)
+        rows = found.count == SYSTEM.limit
         other = [
             np.flatnonzero((data.behavior == data.behavior[e]) & (np.arange(data.episodes) != e))[0] for e in episode
         ]
@@ -55,7 +55,25 @@ def test_a_controller_is_known_by_others_of_its_episodes_or_not_at_all() -> None
 
 def test_a_behavior_of_one_episode_is_never_known() -> None:
     motions, _, _ = sampler(SYSTEM.dataset(GAINS[:3], 1, seed=0))
-    assert motions.draw(np.random.default_rng(0), np.array([0, 50, 100])).own.all()
+    assert motions.draw(np.random.default_rng(0), np.array([0, 50, 100])).count.sum() == 0
+
+
+def test_of_many_episodes_all_are_shown_half_of_the_time_and_the_own_one_is_left_out_otherwise() -> None:
+    data = SYSTEM.dataset(GAINS[:1], ENOUGH, seed=0)
+    motions, encoder, states = sampler(data)
+    paths = [states[data.frames_of(index)] for index in range(ENOUGH)]
+    each = np.array([encoder.signs(path[:-1], path[1:]).mean(dim=0).numpy() for path in paths])
+    most = 0
+    for seed in range(100):
+        found = motions.draw(np.random.default_rng(seed), data.episode_start)
+        all_shown = found.count == ENOUGH * SYSTEM.limit
+        assert all_shown.all() or not all_shown.any()
+        most += all_shown.all()
+        if all_shown.all():
+            np.testing.assert_allclose(found.traits, np.tile(each.mean(axis=0), (ENOUGH, 1)), atol=1e-3)
+        elif (found.count == (ENOUGH - 1) * SYSTEM.limit).all():
+            np.testing.assert_allclose(found.traits, (each.sum(axis=0) - each) / (ENOUGH - 1), atol=1e-3)
+    assert 35 <= most <= 65
 
 
 def test_the_fewer_transitions_the_closer_to_the_average_controller() -> None:

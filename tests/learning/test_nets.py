@@ -17,15 +17,26 @@ from dvf_ros.learning.nets import (
 )
 
 
-def test_shared_inputs_give_what_repeated_ones_give() -> None:
+@pytest.mark.parametrize("context_depth", [0, 2])
+def test_shared_inputs_give_what_repeated_ones_give(context_depth: int) -> None:
     torch.manual_seed(0)
-    net = BroadcastMLP(moving=(4, 2), fixed=(3, 5), width=16, depth=3, out=4)
+    net = BroadcastMLP(moving=(4, 2), fixed=(3, 5), width=16, depth=3, out=4, context_depth=context_depth)
     x, time = torch.randn(6, 7, 4), torch.randn(1, 2)
     state, offset = torch.randn(6, 1, 3), torch.randn(7, 5)
     shared = net(net.context(state, offset), x, time)
     context = net.context(state.expand(6, 7, 3), offset.expand(6, 7, 5))
     torch.testing.assert_close(shared, net(context, x, time.expand(6, 7, 2)))
     assert shared.shape == (6, 7, 4)
+
+
+def test_a_context_of_its_own_layers_is_no_sum_of_its_inputs() -> None:
+    torch.manual_seed(0)
+    first, second = torch.randn(2, 5, 3)
+    none = torch.zeros(5, 3)
+    for depth in (0, 1):
+        net = BroadcastMLP(moving=(4,), fixed=(3, 3), width=16, depth=2, out=4, context_depth=depth)
+        apart = net.context(first, none) + net.context(none, second) - net.context(none, none)
+        assert torch.allclose(net.context(first, second), apart, atol=1e-5) == (depth == 0)
 
 
 def test_members_of_an_ensemble_are_separate_perceptrons() -> None:
