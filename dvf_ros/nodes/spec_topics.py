@@ -106,8 +106,9 @@ class CommandTopic:
         return int(self._publisher.get_subscription_count())
 
     def destroy(self) -> None:
-        """Take the publisher down once its last command was heard."""
-        self._publisher.wait_for_all_acked(LAST_WORD)
+        """Take the publisher down once its last command was heard; warns where it was not acknowledged in time."""
+        if not self._publisher.wait_for_all_acked(LAST_WORD):
+            self._node.get_logger().warning(f"nobody is known to have heard the last command on '{self.source.topic}'")
         time.sleep(LINGER)
         self._node.destroy_publisher(self._publisher)
 

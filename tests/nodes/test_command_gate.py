@@ -258,6 +258,23 @@ def test_a_gate_that_ends_stays_until_a_busy_robot_has_heard_the_stop(ros: tuple
     wait_for(lambda: heard()[-1] == "speed 0", "a stop as the last word")
 
 
+def test_a_gate_that_ends_unheard_says_so_and_does_not_wait_for_ever(ros: tuple[Processes, Observer]) -> None:
+    processes, observer = ros
+    robot = processes.start_module("tests.nodes.command_listener")
+    gate = start(processes, deadline=10.0)
+    hand = Hand(observer)
+    wait_for(lambda: observer.node.count_subscribers("cmd_twist") == 1, "the robot")
+
+    def is_moving() -> bool:
+        hand.twist(0.3)
+        return "speed 0.3" in processes.log("tests.nodes.command_listener")
+
+    wait_for(is_moving, "motion")
+    robot.send_signal(signal.SIGSTOP)
+    assert processes.end(gate, timeout=10.0) == 0
+    assert "nobody is known to have heard the last command on 'cmd_twist'" in processes.log("command_gate")
+
+
 def test_a_second_hand_on_the_wire_is_reported(ros: tuple[Processes, Observer]) -> None:
     processes, observer = ros
     robot = Robot(observer)
