@@ -28,7 +28,6 @@ from benchmarks.control.learning import Cell, Job, done
 from benchmarks.scarcity import scarce_dataset
 from benchmarks.task_data import TASKS, mixed_dataset
 from dvf_ros.core.results import Bar, write_results
-from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 
 Labels = Literal["full", "scarce"]
@@ -115,9 +114,7 @@ QUICK = Control(
 
 def main(args: Control) -> int:
     """Run the cells that are missing; status 1 if a bar does not hold."""
-    for task in args.tasks:
-        mixed_dataset(args.folder / task / "dataset", task, args.demonstrations, args.processes)
-    jobs = [_job(args, learner, task, seed) for seed in args.seeds for learner in LEARNERS for task in args.tasks]
+    jobs = jobs_of(args)
     for job, found in _run(args, jobs):
         _write(args, jobs, [(job, *named) for named in found])
     holds = _write(args, jobs, [])
@@ -126,12 +123,19 @@ def main(args: Control) -> int:
     return 0 if holds else 1
 
 
+def jobs_of(args: Control) -> list[Job]:
+    """All there is to do, for every training seed, learner and task."""
+    return [_job(args, learner, task, seed) for seed in args.seeds for learner in LEARNERS for task in args.tasks]
+
+
 def _run(args: Control, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[tuple[str, Cell]]]]:
     """What is missing, job by job as they are done: its controllers and their cells.
 
     Where labels are scarce, libraries learn from the agent of their task and seed, and wait for it.
     """
     todo = left(jobs, args.learners, _cells(args, jobs))
+    for job in todo:
+        _play(args, job)
     # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
     with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, Progress(transient=True) as bar:
         progress = bar.add_task("learners", total=len(todo))
@@ -142,12 +146,15 @@ def _run(args: Control, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[tuple[s
                 bar.advance(progress)
 
 
+def _play(args: Control, job: Job) -> None:
+    """The data that a job learns from, where it is not there yet."""
+    data = mixed_dataset(args.folder / job.task / "dataset", job.task, args.demonstrations, args.processes)
+    if args.labels == "scarce":
+        scarce_dataset(job.dataset, data, ACTION_SHARE, REWARD_FRAMES, job.seed)
+
+
 def _job(args: Control, learner: str, task: str, seed: int) -> Job:
     folder, scarce = args.folder / task, args.labels == "scarce"
-    dataset = folder / "dataset"
-    if scarce:
-        dataset = folder / f"scarce_{seed}"
-        scarce_dataset(dataset, Dataset.open(folder / "dataset"), ACTION_SHARE, REWARD_FRAMES, seed)
     own = SCARCE if scarce else OWN
     return Job(
         learner=learner,
@@ -157,7 +164,7 @@ def _job(args: Control, learner: str, task: str, seed: int) -> Job:
         config=LearningConfig(replace(args.training, seed=seed, label_actions=scarce), args.decision),
         seconds=args.seconds,
         regression_updates=args.regression_updates,
-        dataset=dataset,
+        dataset=folder / (f"scarce_{seed}" if scarce else "dataset"),
         folder=folder / args.labels,
         first_episode=args.first_episode,
         episodes=args.episodes,

@@ -16,6 +16,7 @@ from dvf_ros.learning.config import DecisionConfig
 
 DVF = "dvf"
 PRIOR, WIDE_PRIOR = "prior alone", "prior alone, temperature 1"
+SIX_STEPS = "six sampling steps"
 REGRESSED, GREEDY = "scored by a regressed value", "scored by the reward after the chunk"
 PRIORS = (PRIOR, WIDE_PRIOR)
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -26,12 +27,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "heads without futures": {"scoring": "heads"},
     "the actor proposes too": {"actor_proposes": True},
     "maximum over behaviors": {"behavior": "max"},
-    "six sampling steps": {"sampler": "exact", "occupancy_steps": 6},
+    SIX_STEPS: {"sampler": "exact", "occupancy_steps": 6},
     "one sampling step, not distilled": {"sampler": "exact", "occupancy_steps": 1, "prior_steps": 6},
 }
 """How each decides, other than the agent itself."""
 
-ABLATIONS = (*(name for name in SETTINGS if name not in (DVF, *PRIORS)), REGRESSED, GREEDY)
+ABLATIONS = (*(name for name in SETTINGS if name not in (DVF, *PRIORS, SIX_STEPS)), REGRESSED, GREEDY)
+"""The agent without a part, or with another in its place. Six steps, which its sampler was distilled from, are more."""
 OWN = (*SETTINGS, REGRESSED, GREEDY)
 LIBRARIES = ("bc", "td3_bc", "iql", "cql")
 """Algorithms of d3rlpy."""

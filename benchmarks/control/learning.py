@@ -25,6 +25,9 @@ from dvf_ros.learning.config import LearningConfig
 from dvf_ros.learning.training import train
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
+LATER = {"hop": 0, "context_depth": 0}
+"""Settings that are younger than cells which were measured, at the value that leaves all as it was without them."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -60,8 +63,10 @@ class Job:
             training = self.config.training
             view = training.discount, training.relative_positions
             agent = view, self.seconds, self.learns_from_agent and agent
-        about = self.data, self.first_episode, self.episodes, self.steps, agent
-        return hashlib.sha256(repr(about).encode()).hexdigest()[:12]
+        text = repr((self.data, self.first_episode, self.episodes, self.steps, agent))
+        for name, value in LATER.items():
+            text = text.replace(f"{name}={value}, ", "")
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
     def path(self) -> Path:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
+from benchmarks.control.__main__ import LEARNERS, Control, jobs_of
 from benchmarks.control.cells import Cells, add_cell, current, left, missing, plain, read_cells
-from benchmarks.control.controllers import ABLATIONS, DVF, LIBRARIES, OWN, PRIORS
+from benchmarks.control.controllers import ABLATIONS, DVF, LIBRARIES, OWN, PRIORS, SIX_STEPS
 from benchmarks.control.figures import bars_of_control, bars_of_scarcity, complete, paired_gain, success
 from benchmarks.control.learning import Cell, Job
 from dvf_ros.core.results import write_results
 from dvf_ros.learning.config import LearningConfig, TrainingConfig
 
+RESULTS = Path("benchmarks/results")
 JOB = Job(DVF, "data", "lift", 0, LearningConfig(), 1.0, 1, Path(), Path(), 0, 4, 1, OWN)
 
 
@@ -60,6 +63,14 @@ def test_a_cell_counts_for_the_settings_it_was_measured_under() -> None:
     assert replace(taught, config=slower.config).setting != taught.setting
 
 
+@pytest.mark.parametrize("labels", ["full", "scarce"])
+def test_cells_that_were_committed_still_count(labels: Literal["full", "scarce"]) -> None:
+    """A setting that came later, and is off, leaves them what they are."""
+    args = Control(labels=labels, result=RESULTS / f"{'control' if labels == 'full' else 'scarce'}.json")
+    there = read_cells(args.path)
+    assert there and left(jobs_of(args), LEARNERS, there) == []
+
+
 def test_an_agent_is_trained_for_the_libraries_that_learn_from_it() -> None:
     """Its cells may be there and its checkpoint not, as in a clone of the repository."""
     agent = replace(JOB, controllers=(DVF,))
@@ -93,8 +104,9 @@ def test_a_gain_is_paired_by_episode() -> None:
     assert same == {"gain": 0.0, "low": 0.0, "high": 0.0}
 
 
-def figures(own: float, rival: float, ablation: float) -> dict[str, object]:
-    means = {DVF: own, **dict.fromkeys((*PRIORS, *LIBRARIES), rival), **dict.fromkeys(ABLATIONS, ablation)}
+def figures(own: float, rival: float, ablation: float, six_steps: float = 0.0) -> dict[str, object]:
+    means = {DVF: own, SIX_STEPS: six_steps, **dict.fromkeys(ABLATIONS, ablation)}
+    means |= dict.fromkeys((*PRIORS, *LIBRARIES), rival)
     return {
         "missing": [],
         "interquartile_mean": {name: {"mean": m, "low": m - 0.05, "high": m + 0.05} for name, m in means.items()},
@@ -104,8 +116,10 @@ def figures(own: float, rival: float, ablation: float) -> dict[str, object]:
 
 
 def test_bars_hold_and_fail_where_they_should() -> None:
-    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.8, 0.9))] == [True] * 5
-    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.9, 0.97))] == [True, False, False, True, True]
+    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.8, 0.9))] == [True] * 6
+    assert [bar.holds for bar in bars_of_control(figures(0.96, 0.9, 0.97))] == [True, False, False, True, True, True]
+    beaten = bars_of_control(figures(0.96, 0.8, 0.9, six_steps=0.97))
+    assert [bar.holds for bar in beaten] == [True, True, True, False, True, True]
     assert bars_of_control(figures(0.9, 0.8, 0.9) | {"missing": ["bc"]}) == []
     full = figures(0.9, 0.5, 0.5)
     assert [bar.holds for bar in bars_of_scarcity(figures(0.82, 0.5, 0.5), full)] == [True, True]
