@@ -53,7 +53,8 @@ def current(cells: Cells, jobs: Iterable[Job]) -> Cells:
     """The cells of the jobs, without those that were measured under other settings."""
     found: Cells = {}
     for job in jobs:
-        for name in set(job.controllers) - set(missing(job, cells)):
+        absent = missing(job, cells)
+        for name in (name for name in job.controllers if name not in absent):
             add_cell(found, job.task, name, job.seed, cells[job.task][name][job.seed])
     return found
 
