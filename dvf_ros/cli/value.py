@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -9,12 +10,16 @@ from typing import Annotated
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from dvf_ros.core.expression_parsing import parse_expression
-from dvf_ros.data.dataset import Dataset
+from dvf_ros.data.dataset import Dataset, DatasetError
+from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.learning.driver import recorded_driver
+from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
+from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.learning.report.values import Values, value_states
 
 
@@ -32,6 +37,10 @@ class Value:
     """Dataset folder; episodes of one behavior are by one controller."""
     reward: str = ""
     """Value states by this reward, written by hand over the spec's fields, instead of the learned one."""
+    reference: Path | None = None
+    """Dataset of many controllers and what they earned (with --reward, states will do): how that differed from their
+    value is learned as a function of their motion, and corrects the value of others, with an error bar. The training
+    data will do. It takes an agent that reads off motion who drives."""
     futures: int = 256
     """Futures of each state."""
     hop: int | None = None
@@ -54,24 +63,44 @@ def main(args: Value) -> int:
     rng = np.random.default_rng(args.seed)
     drawn = rng.choice(dataset.episodes, min(args.starts, dataset.episodes), replace=False)
     starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
+    correction = _correction(agent, args.reference, args.seed) if args.reference else None
     console, rows = Console(), []
     for index, name in enumerate(dataset.behavior_names):
         driver = recorded_driver(agent, dataset, index)
         # The same noise for all: what differs is who drives.
         found = value_states(agent, starts, np.random.default_rng(args.seed), agent.horizon, driver)
         by = "motion" if agent.occupancy.motion is not None else "name"
-        episodes = int((dataset.behavior == index).sum())
-        rows.append((name, episodes, "nothing: as who was recorded" if driver is None else by, found))
-    table = Table("controller", "episodes", "known by", "value", "standard error", "disagreement")
-    for name, episodes, known, found in sorted(rows, key=lambda row: -_mean(row[3])):
-        table.add_row(name, str(episodes), known, f"{_mean(found):.3g}", *(f"{one:.2g}" for one in _doubts(found)))
+        known = "nothing: as who was recorded" if driver is None else by
+        best, (error, disagreement) = float(found.value.mean()), _doubts(found)
+        cells = [name, str(int((dataset.behavior == index).sum())), known]
+        cells += [f"{best:.3g}", f"{error:.2g}", f"{disagreement:.2g}"]
+        if correction and driver is not None:
+            more, deviation = correction.of(driver)
+            best += more
+            cells += [f"{best:.3g}", f"{deviation:.2g}"]
+        rows.append((best, cells))
+    heads = ["controller", "episodes", "known by", "value", "standard error", "disagreement"]
+    table = Table(*heads, *(["corrected", "standard deviation"] if correction else []))
+    for _, cells in sorted(rows, key=lambda row: -row[0]):
+        table.add_row(*cells)
     console.print(table)
     console.print(f"discounted returns from {len(starts)} first states; reward: {agent.reward_summary}", markup=False)
     return 0
 
 
-def _mean(found: Values) -> float:
-    return float(found.value.mean())
+def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
+    """What the controllers of the reference earned beyond their value, learned from them."""
+    reference = Dataset.open(folder)
+    if reference.spec.digest != agent.spec.digest:
+        raise DatasetError(
+            f"'{folder}': expected data of the agent's spec {agent.spec.digest}, found {reference.spec.digest}"
+        )
+
+    def follow(drivers: np.ndarray) -> Iterable[int]:
+        return track(drivers, "valuing the reference's controllers", transient=True)
+
+    rewards = recorded_rewards(agent, reference)
+    return fit_correction(driver_records(agent, reference, rewards, np.random.default_rng(seed), follow))
 
 
 def _doubts(found: Values) -> tuple[float, float]:

@@ -9,7 +9,7 @@ import pytest
 
 from dvf_ros.cli.value import Value, main
 from dvf_ros.core.parsing import ConfigError
-from dvf_ros.data.dataset import DatasetWriter
+from dvf_ros.data.dataset import DatasetError, DatasetWriter
 from dvf_ros.learning.checkpoint import save_checkpoint
 from dvf_ros.learning.training import train
 from tests.learning.small import CONFIG, SPEC, dataset, episode
@@ -46,3 +46,26 @@ def test_the_occupancy_can_be_asked_in_hops(tmp_path: Path, capsys: pytest.Captu
     assert printed(None) == printed(0) == printed(agent.horizon) != printed(2)
     with pytest.raises(ConfigError, match="'hop': expected at least 0, found -1"):
         printed(-1)
+
+
+def test_what_others_earned_corrects_the_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
+    save_checkpoint(agent, tmp_path / "agent.yaml", "", "")
+    for folder, drivers in (("data", 2), ("reference", 20)):
+        writer = DatasetWriter(tmp_path / folder, SPEC)
+        for seed in range(2 * drivers):
+            writer.append(episode(seed, f"driver{seed // 2}"))
+        writer.close()
+    args = Value(tmp_path / "agent.yaml", tmp_path / "data", reward="position.x > 0", futures=8)
+    assert main(args) == 0
+    assert "corrected" not in capsys.readouterr().out
+    assert main(replace(args, reference=tmp_path / "reference")) == 0
+    out = capsys.readouterr().out
+    assert "corrected" in out
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
+    corrected = [float(row[6]) for row in rows if row[0].startswith("driver")]
+    assert len(corrected) == 2 and corrected == sorted(corrected, reverse=True), "the best one first"
+    assert all(float(row[7]) > 0.0 for row in rows if row[0].startswith("driver"))
+    few = replace(args, reference=tmp_path / "data")
+    with pytest.raises(DatasetError, match="expected at least 20 drivers"):
+        main(few)

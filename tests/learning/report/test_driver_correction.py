@@ -1,0 +1,97 @@
+"""What V misses of a driver: learned as a function of its traits, and refused where there is nothing to learn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dvf_ros.core.parsing import ConfigError
+from dvf_ros.data.dataset import Dataset, DatasetError
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.context import TRAITS
+from dvf_ros.learning.report.driver_correction import DriverProcess, Records, driver_records, fit_correction
+from dvf_ros.learning.report.returns import recorded_rewards
+from dvf_ros.learning.training import train
+from tests.learning.small import CONFIG, SPEC, dataset, episode
+
+DRIVERS, EACH, LENGTH = 24, 2, 20
+
+
+def many(drivers: int = DRIVERS) -> Dataset:
+    """Episodes of many drivers, two of each."""
+    episodes = [episode(seed, f"driver {seed // EACH:02}", LENGTH) for seed in range(EACH * drivers)]
+    return Dataset.from_episodes(SPEC, episodes)
+
+
+@pytest.fixture(scope="module")
+def agent() -> DvfAgent:
+    trained, _ = train(many(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
+    return trained
+
+
+def driver(traits: list[float]) -> torch.Tensor:
+    return torch.tensor([[*traits, *[0.0] * 4]])
+
+
+def test_what_depends_on_one_trait_is_found_among_eight() -> None:
+    rng = np.random.default_rng(0)
+    traits = rng.standard_normal((200, TRAITS))
+    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(200))
+    for place in (-1.0, 0.0, 1.5):
+        mean, deviation = process.of(driver([0.7, -0.3, 1.0, place, 0.0, 0.2, -1.0, 0.4]))
+        assert mean == pytest.approx(5.0 + 2.0 * place, abs=0.3)
+        assert deviation == pytest.approx(0.5, abs=0.15), "one more driver scatters as the recorded ones do"
+
+
+def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
+    rng = np.random.default_rng(1)
+    traits = rng.standard_normal((100, TRAITS))
+    process = DriverProcess(traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(100))
+    (_, near), (_, far) = process.of(driver([0.0] * TRAITS)), process.of(driver([6.0, *[0.0] * (TRAITS - 1)]))
+    assert far > 2.0 * near
+
+
+def test_drivers_who_all_earn_their_value_need_no_correction() -> None:
+    traits = np.random.default_rng(2).standard_normal((30, TRAITS))
+    value = traits[:, 0]
+    assert fit_correction(Records(traits, value, value)).of(driver([0.5] * TRAITS))[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_records_hold_what_was_earned_as_if_it_went_on(agent: DvfAgent) -> None:
+    data = many()
+    always = replace(data, rewards=np.ones(data.frames, np.float32))
+    records = driver_records(agent, always, recorded_rewards(agent, always), np.random.default_rng(0))
+    assert records.traits.shape == (DRIVERS, TRAITS)
+    np.testing.assert_allclose(records.earned, 1.0 / (1.0 - agent.training_config.discount), rtol=1e-5)
+    np.testing.assert_array_less(np.abs(records.value), 1.1 / (1.0 - agent.training_config.discount))
+
+
+def test_only_drivers_whose_rewards_are_known_are_recorded(agent: DvfAgent) -> None:
+    data = many()
+    mask = np.array(data.reward_mask)
+    mask[: EACH * LENGTH] = False
+    partly = replace(data, reward_mask=mask)
+    followed: list[int] = []
+
+    def follow(drivers: np.ndarray) -> list[int]:
+        followed.extend(drivers.tolist())
+        return followed
+
+    driver_records(agent, partly, recorded_rewards(agent, partly), np.random.default_rng(0), follow)
+    assert followed == list(range(1, DRIVERS))
+
+
+def test_few_drivers_are_refused(agent: DvfAgent) -> None:
+    data = many(19)
+    with pytest.raises(DatasetError, match=r"at least 20 drivers .* found 19: record more"):
+        driver_records(agent, data, recorded_rewards(agent, data), np.random.default_rng(0))
+
+
+def test_an_agent_that_knows_drivers_by_index_is_refused() -> None:
+    by_index, _ = train(dataset(), CONFIG)
+    data = many()
+    with pytest.raises(ConfigError, match="representation context"):
+        driver_records(by_index, data, recorded_rewards(by_index, data), np.random.default_rng(0))
