@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.parts import write_part
-from benchmarks.zero_shot_controllers import some_skill, summary
+from benchmarks.zero_shot_controllers import in_deviations, some_skill, summary
 from dvf_ros.core.results import Bar
 from dvf_ros.sim.behaviors import BEHAVIORS
 
@@ -32,6 +32,16 @@ def test_the_summary_ranks_and_measures_in_shares_of_the_mean_return() -> None:
     figures = summary(found, "start", "value")
     assert figures["tau"] == pytest.approx(1.0) and figures["error"] == pytest.approx(2 / 9)
     assert summary(found, "start", "value_unknown")["error"] == pytest.approx(4 / 9)
+
+
+def test_errors_are_measured_in_their_own_deviations() -> None:
+    rng = np.random.default_rng(0)
+    found = {}
+    for k in range(2000):
+        deviation = rng.uniform(0.5, 2.0)
+        value = rng.normal(scale=deviation)
+        found[str(k)] = {"start": {"corrected": 3.0 + value, "return": 3.0, "corrected_deviation": deviation}}
+    assert in_deviations(found, "corrected") == pytest.approx(1.0, abs=0.05)
 
 
 def test_a_part_leaves_what_others_have_written(tmp_path: Path) -> None:
