@@ -61,14 +61,8 @@ def driver_records(
     discount = agent.training_config.discount
     returns = dataset_returns(dataset, rewards, discount, window)[dataset.episode_start]
     usable = np.isfinite(returns)
-    drivers = np.unique(dataset.behavior[usable])
-    if len(drivers) < FEWEST:
-        raise DatasetError(
-            f"expected at least {FEWEST} drivers whose rewards are known for {window} ticks from their first states, "
-            f"found {len(drivers)}: record more, each under a behavior label of its own"
-        )
     found = []
-    for index in progress(drivers):
+    for index in progress(np.unique(dataset.behavior[usable])):
         driver = recorded_driver(agent, dataset, int(index))
         if driver is None:  # of a single state in a row there is no motion
             continue
@@ -76,6 +70,11 @@ def driver_records(
         starts = np.asarray(dataset.states[dataset.episode_start[episodes]])
         within = value_states(agent, starts, rng, window, driver).within
         found.append((traits_of(driver), within.mean(), returns[episodes].mean()))
+    if len(found) < FEWEST:
+        raise DatasetError(
+            f"expected at least {FEWEST} drivers whose rewards are known for {window} ticks from their first states, "
+            f"found {len(found)}: record more, each under a behavior label of its own"
+        )
     traits, value, earned = (np.array(column) for column in zip(*found, strict=True))
     for_ever = 1.0 - discount**window
     return Records(traits, value / for_ever, earned / for_ever)
