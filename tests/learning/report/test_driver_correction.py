@@ -38,8 +38,8 @@ def driver(traits: list[float]) -> torch.Tensor:
 
 def test_what_depends_on_one_trait_is_found_among_eight() -> None:
     rng = np.random.default_rng(0)
-    traits = rng.standard_normal((200, TRAITS))
-    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(200))
+    traits = rng.standard_normal((80, TRAITS))
+    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(80))
     for place in (-1.0, 0.0, 1.5):
         mean, deviation = process.of(driver([0.7, -0.3, 1.0, place, 0.0, 0.2, -1.0, 0.4]))
         assert mean == pytest.approx(5.0 + 2.0 * place, abs=0.3)
@@ -48,8 +48,8 @@ def test_what_depends_on_one_trait_is_found_among_eight() -> None:
 
 def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
     rng = np.random.default_rng(1)
-    traits = rng.standard_normal((100, TRAITS))
-    process = DriverProcess(traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(100))
+    traits = rng.standard_normal((60, TRAITS))
+    process = DriverProcess(traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(60))
     (_, near), (_, far) = process.of(driver([0.0] * TRAITS)), process.of(driver([6.0, *[0.0] * (TRAITS - 1)]))
     assert far > 2.0 * near
 
