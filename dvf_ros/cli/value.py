@@ -80,11 +80,13 @@ def main(args: Value) -> int:
             cells += [f"{best:.3g}", f"{deviation:.2g}"]
         rows.append((best, cells))
     heads = ["controller", "episodes", "known by", "value", "standard error", "disagreement"]
-    table = Table(*heads, *(["corrected", "standard deviation"] if correction else []))
+    table = Table(*heads, *(["corrected", "±"] if correction else []))
     for _, cells in sorted(rows, key=lambda row: -row[0]):
         table.add_row(*cells)
     console.print(table)
     console.print(f"discounted returns from {len(starts)} first states; reward: {agent.reward_summary}", markup=False)
+    if correction:
+        console.print("±: standard deviation with which the reference's controllers scatter about their correction")
     return 0
 
 

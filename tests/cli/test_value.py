@@ -48,7 +48,10 @@ def test_the_occupancy_can_be_asked_in_hops(tmp_path: Path, capsys: pytest.Captu
         printed(-1)
 
 
-def test_what_others_earned_corrects_the_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_others_earned_corrects_the_value(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")  # in fewer, a table breaks its words
     agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
     save_checkpoint(agent, tmp_path / "agent.yaml", "", "")
     for folder, drivers in (("data", 2), ("reference", 20)):
