@@ -95,7 +95,8 @@ def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
     reference = Dataset.open(folder)
     if reference.spec.digest != agent.spec.digest:
         raise DatasetError(
-            f"'{folder}': expected data of the agent's spec {agent.spec.digest}, found {reference.spec.digest}"
+            f"'{folder}': expected data of the agent's spec {agent.spec.digest}, found {reference.spec.digest}: "
+            "convert its bags with the agent's spec"
         )
 
     def follow(drivers: np.ndarray) -> Iterable[int]:

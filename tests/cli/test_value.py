@@ -9,6 +9,7 @@ import pytest
 
 from dvf_ros.cli.value import Value, main
 from dvf_ros.core.parsing import ConfigError
+from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import DatasetError, DatasetWriter
 from dvf_ros.learning.checkpoint import save_checkpoint
 from dvf_ros.learning.training import train
@@ -72,3 +73,9 @@ def test_what_others_earned_corrects_the_value(
     few = replace(args, reference=tmp_path / "data")
     with pytest.raises(DatasetError, match="expected at least 20 drivers"):
         main(few)
+    other = RobotSpec.parse(SPEC.text.replace("rate: 20", "rate: 10"))
+    writer = DatasetWriter(tmp_path / "other", other)
+    writer.append(episode(0, "a"))
+    writer.close()
+    with pytest.raises(DatasetError, match=r"expected data of the agent's spec .* convert its bags"):
+        main(replace(args, reference=tmp_path / "other"))
