@@ -20,7 +20,7 @@ demo: setup  ## simulated arm and controller as two ROS nodes; figures, picture 
 	status=$$?; dvf futures results/bags && exit $$status
 
 test: setup  ## every test, the fast ones first; ARGS='-k name' for some
-	@$(SOURCED) exec python -m pytest $(ARGS)
+	@$(SOURCED) exec scripts/test $(ARGS)
 
 reproduce: setup  ## all that led to the shipped checkpoint: collect, convert, train, evaluate
 	@$(SOURCED) exec dvf reproduce $(ARGS)

@@ -53,11 +53,10 @@ class Controllers:
 
     hands: int = 200
     """Skills that the training data has."""
-    episodes: int = 8
+    episodes: int = 24
     """Episodes of each."""
-    updates: int = 5000
-    """Training updates: the more, the better the value alone, and the less it leaves of what chance did to the hands
-    that it was trained on, which the correction is learned from."""
+    updates: int = 12_000
+    """Training updates."""
     shown: int = 20
     """Episodes of an unseen controller that it is known by."""
     played: int = 200
@@ -107,7 +106,10 @@ def main(args: Controllers) -> int:
     agent = trained(data, LearningConfig(settings, DecisionConfig(device="cpu")), args.folder / "panda_lift.yaml")
     agent.configure(replace(agent.decision, futures=FUTURES))
     records = driver_records(agent, data, recorded_rewards(agent, data), np.random.default_rng(0))
-    processes = {CORRECTED: fit_correction(records), RETURNS_ALONE: DriverProcess(records.traits, records.earned)}
+    processes = {
+        CORRECTED: fit_correction(records),
+        RETURNS_ALONE: DriverProcess(records.traits, records.earned, records.luck),
+    }
     rng = np.random.default_rng(1)
     levels = np.linspace(0.0, 1.0, UNSEEN)
     unseen = {f"level {level:.1f}": some_skill(level, rng) for level in levels}

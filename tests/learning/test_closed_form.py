@@ -109,6 +109,7 @@ def total_variations(chain: Chain, trained: Trained, behavior: str, index: int) 
     )
 
 
+@pytest.mark.xdist_group("chain")
 @pytest.mark.parametrize("behavior", BEHAVIORS)
 def test_occupancy_of_a_chain(chain: Chain, on_chain: tuple[Trained, Dataset], behavior: str) -> None:
     trained, dataset = on_chain
@@ -117,6 +118,7 @@ def test_occupancy_of_a_chain(chain: Chain, on_chain: tuple[Trained, Dataset], b
     assert distance.max() < 0.18
 
 
+@pytest.mark.xdist_group("chain")
 @pytest.mark.parametrize("behavior", BEHAVIORS)
 def test_value_on_a_chain(chain: Chain, on_chain: tuple[Trained, Dataset], behavior: str) -> None:
     trained, dataset = on_chain
@@ -131,6 +133,7 @@ def on_gaussian() -> Trained:
     return Trained.on(LinearGaussian().dataset(1500, seed=0))
 
 
+@pytest.mark.xdist_group("gaussian")
 def test_occupancy_of_a_linear_gaussian_system(on_gaussian: Trained) -> None:
     system = LinearGaussian()
     means, spreads = [], []
@@ -145,6 +148,7 @@ def test_occupancy_of_a_linear_gaussian_system(on_gaussian: Trained) -> None:
     assert np.abs(spreads).max() < 0.07
 
 
+@pytest.mark.xdist_group("gaussian")
 def test_value_on_a_linear_gaussian_system(on_gaussian: Trained) -> None:
     system = LinearGaussian()
     grid = np.stack(np.meshgrid([-1.5, 0, 1.5], [-1.5, 0, 1.5]), axis=-1).reshape(-1, 2)

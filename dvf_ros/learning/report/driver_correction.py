@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from dvf_ros.core.parsing import ConfigError
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.context import TRAITS
-from dvf_ros.learning.driver import recorded_driver
+from dvf_ros.learning.driver import driver_by_motion
 from dvf_ros.learning.report.ranking import start_window
 from dvf_ros.learning.report.returns import Rewards, dataset_returns
 from dvf_ros.learning.report.values import value_states
@@ -30,14 +31,15 @@ LENGTH, SHORTEST, LONGEST = 3.0, 0.3, 100.0
 
 @dataclass(frozen=True)
 class Records:
-    """What n drivers are known by, V from their first states, and what they earned from there.
+    """What n halves of drivers' episodes earned, V there, and what their driver is known by: the other episodes.
 
-    Both are discounted returns, as if what the recordings show went on like that for ever.
+    Both are discounted returns from first states, as if what the recordings show went on like that for ever.
     """
 
     traits: np.ndarray  # (n, T)
     value: np.ndarray  # (n,)
-    earned: np.ndarray  # (n,)
+    earned: np.ndarray  # (n,) a mean
+    luck: np.ndarray  # (n,) its variance by chance
 
 
 def driver_records(
@@ -47,10 +49,11 @@ def driver_records(
     rng: np.random.Generator,
     progress: Callable[[np.ndarray], Iterable[int]] = iter,
 ) -> Records:
-    """Records of every driver of a dataset whose returns are known; each drives under a behavior label of its own.
+    """Two records of every driver of a dataset whose returns are known; each drives under a behavior label of its own.
 
-    `progress` may follow the indices of the behaviors. Raises ConfigError for an agent that cannot read a driver off
-    its motion, DatasetError for fewer than FEWEST drivers.
+    No episode's return is set against its own motion, in which its luck shows: who was lucky moves like somebody
+    skilled. `progress` may follow the indices of the behaviors. Raises ConfigError for an agent that cannot read a
+    driver off its motion, DatasetError for fewer than FEWEST drivers of two episodes.
     """
     if agent.occupancy.motion is None:
         raise ConfigError(
@@ -60,24 +63,26 @@ def driver_records(
     window = start_window(dataset.episode_length, dataset.terminated)
     discount = agent.training_config.discount
     returns = dataset_returns(dataset, rewards, discount, window)[dataset.episode_start]
-    usable = np.isfinite(returns)
-    found = []
-    for index in progress(np.unique(dataset.behavior[usable])):
-        driver = recorded_driver(agent, dataset, int(index))
-        if driver is None:  # of a single state in a row there is no motion
-            continue
-        episodes = np.flatnonzero((dataset.behavior == index) & usable)
-        starts = np.asarray(dataset.states[dataset.episode_start[episodes]])
-        within = value_states(agent, starts, rng, window, driver).within
-        found.append((traits_of(driver), within.mean(), returns[episodes].mean()))
-    if len(found) < FEWEST:
+    usable = np.isfinite(returns) & (dataset.episode_length > 1)
+    driven = np.bincount(dataset.behavior[usable], minlength=len(dataset.behavior_names))
+    drivers = np.flatnonzero(driven > 1)
+    if len(drivers) < FEWEST:
         raise DatasetError(
-            f"expected at least {FEWEST} drivers whose rewards are known for {window} ticks from their first states, "
-            f"found {len(found)}: record more, each under a behavior label of its own"
+            f"expected at least {FEWEST} drivers of two or more episodes whose rewards are known for {window} ticks "
+            f"from their first states, found {len(drivers)}: record more, each under a behavior label of its own"
         )
-    traits, value, earned = (np.array(column) for column in zip(*found, strict=True))
+    found = []
+    for index in progress(drivers):
+        episodes = np.flatnonzero((dataset.behavior == index) & usable)
+        for half, others in ((episodes[::2], episodes[1::2]), (episodes[1::2], episodes[::2])):
+            driver = driver_by_motion(agent, [dataset.states[dataset.frames_of(int(episode))] for episode in others])
+            starts = np.asarray(dataset.states[dataset.episode_start[half]])
+            within = value_states(agent, starts, rng, window, driver).within
+            luck = returns[episodes].var(ddof=1) / len(half)
+            found.append((traits_of(driver), within.mean(), returns[half].mean(), luck))
+    traits, value, earned, luck = (np.array(column) for column in zip(*found, strict=True))
     for_ever = 1.0 - discount**window
-    return Records(traits, value / for_ever, earned / for_ever)
+    return Records(traits, value / for_ever, earned / for_ever, luck / for_ever**2)
 
 
 class DriverProcess:
@@ -86,8 +91,8 @@ class DriverProcess:
     How far each trait matters (its length scale) and how much is chance maximise the marginal likelihood.
     """
 
-    def __init__(self, traits: np.ndarray, numbers: np.ndarray) -> None:
-        """Learn from n drivers: traits (n, T), numbers (n,)."""
+    def __init__(self, traits: np.ndarray, numbers: np.ndarray, luck: np.ndarray) -> None:
+        """Learn from n records of drivers: traits (n, T), numbers (n,), and the variance of these by chance (n,)."""
         self._mean, self._scale = float(numbers.mean()), float(numbers.std()) or 1.0
         lengths = RBF(np.full(traits.shape[1], LENGTH), (SHORTEST, LONGEST))
         self._process = GaussianProcessRegressor(ConstantKernel(1.0) * lengths + WhiteKernel(1.0))
@@ -95,19 +100,22 @@ class DriverProcess:
             # A trait that does not matter has the longest length there is.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._process.fit(traits, (numbers - self._mean) / self._scale)
+        scatter = self._scale**2 * self._process.kernel_.k2.noise_level
+        self._luck = min(scatter, float(luck.mean()))
 
     def of(self, driver: Tensor) -> tuple[float, float]:
-        """The number of a driver by its φ (1, P), and how far, as a standard deviation, one like it lies from that.
+        """The number of a driver by its φ (1, P), and how far, as a standard deviation, it may lie from that.
 
-        The latter counts what chance did to the recorded ones, so that it is rather too large for the driver's mean.
+        The latter counts how drivers scatter whose traits are the same, less what chance alone did to the records.
         """
         mean, deviation = self._process.predict(traits_of(driver)[None], return_std=True)
-        return self._mean + self._scale * float(mean[0]), self._scale * float(deviation[0])
+        variance = (self._scale * float(deviation[0])) ** 2 - self._luck
+        return self._mean + self._scale * float(mean[0]), math.sqrt(max(variance, 0.0))
 
 
 def fit_correction(records: Records) -> DriverProcess:
     """What a driver earns from the start beyond its V there, to be added to it."""
-    return DriverProcess(records.traits, records.earned - records.value)
+    return DriverProcess(records.traits, records.earned - records.value, records.luck)
 
 
 def traits_of(driver: Tensor) -> np.ndarray:

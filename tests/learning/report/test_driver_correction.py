@@ -12,7 +12,14 @@ from dvf_ros.core.parsing import ConfigError
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.context import TRAITS
-from dvf_ros.learning.report.driver_correction import DriverProcess, Records, driver_records, fit_correction
+from dvf_ros.learning.driver import driver_by_motion
+from dvf_ros.learning.report.driver_correction import (
+    DriverProcess,
+    Records,
+    driver_records,
+    fit_correction,
+    traits_of,
+)
 from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.learning.training import train
 from tests.learning.small import CONFIG, SPEC, dataset, episode
@@ -39,17 +46,37 @@ def driver(traits: list[float]) -> torch.Tensor:
 def test_what_depends_on_one_trait_is_found_among_eight() -> None:
     rng = np.random.default_rng(0)
     traits = rng.standard_normal((80, TRAITS))
-    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(80))
+    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(80), np.zeros(80))
     for place in (-1.0, 0.0, 1.5):
         mean, deviation = process.of(driver([0.7, -0.3, 1.0, place, 0.0, 0.2, -1.0, 0.4]))
         assert mean == pytest.approx(5.0 + 2.0 * place, abs=0.3)
         assert deviation == pytest.approx(0.5, abs=0.15), "one more driver scatters as the recorded ones do"
 
 
+def test_the_error_bar_leaves_out_what_chance_did_to_the_records_and_keeps_what_traits_do_not_tell() -> None:
+    rng = np.random.default_rng(3)
+    traits = rng.standard_normal((200, TRAITS))
+    untold, luck = 0.4 * rng.standard_normal(200), rng.standard_normal(200)
+    process = DriverProcess(traits, traits[:, 0] + untold + luck, np.ones(200))
+    assert process.of(driver([0.0] * TRAITS))[1] == pytest.approx(0.4, abs=0.2)
+
+
+def test_no_return_is_set_against_its_own_motion(agent: DvfAgent) -> None:
+    data = many()
+    earned = np.arange(data.episodes, dtype=np.float32)
+    paid = replace(data, rewards=np.repeat(earned, data.episode_length))
+    records = driver_records(agent, paid, recorded_rewards(agent, paid), np.random.default_rng(0))
+    order = np.argsort(records.earned)
+    for record, index in zip(order, range(data.episodes), strict=True):
+        other = index + 1 if index % EACH == 0 else index - 1
+        known_by = driver_by_motion(agent, [data.states[data.frames_of(other)]])
+        np.testing.assert_allclose(records.traits[record], traits_of(known_by))
+
+
 def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
     rng = np.random.default_rng(1)
     traits = rng.standard_normal((60, TRAITS))
-    process = DriverProcess(traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(60))
+    process = DriverProcess(traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(60), np.zeros(60))
     (_, near), (_, far) = process.of(driver([0.0] * TRAITS)), process.of(driver([6.0, *[0.0] * (TRAITS - 1)]))
     assert far > 2.0 * near
 
@@ -57,14 +84,17 @@ def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
 def test_drivers_who_all_earn_their_value_need_no_correction() -> None:
     traits = np.random.default_rng(2).standard_normal((30, TRAITS))
     value = traits[:, 0]
-    assert fit_correction(Records(traits, value, value)).of(driver([0.5] * TRAITS))[0] == pytest.approx(0.0, abs=1e-6)
+    assert fit_correction(Records(traits, value, value, np.zeros(30))).of(driver([0.5] * TRAITS))[0] == pytest.approx(
+        0.0, abs=1e-6
+    )
 
 
 def test_records_hold_what_was_earned_as_if_it_went_on(agent: DvfAgent) -> None:
     data = many()
     always = replace(data, rewards=np.ones(data.frames, np.float32))
     records = driver_records(agent, always, recorded_rewards(agent, always), np.random.default_rng(0))
-    assert records.traits.shape == (DRIVERS, TRAITS)
+    assert records.traits.shape == (2 * DRIVERS, TRAITS), "two halves of every driver's episodes"
+    np.testing.assert_array_equal(records.luck, 0.0)
     np.testing.assert_allclose(records.earned, 1.0 / (1.0 - agent.training_config.discount), rtol=1e-5)
     np.testing.assert_array_less(np.abs(records.value), 1.1 / (1.0 - agent.training_config.discount))
 
@@ -86,7 +116,7 @@ def test_only_drivers_whose_rewards_are_known_are_recorded(agent: DvfAgent) -> N
 
 def test_few_drivers_are_refused(agent: DvfAgent) -> None:
     data = many(19)
-    with pytest.raises(DatasetError, match=r"at least 20 drivers .* found 19: record more"):
+    with pytest.raises(DatasetError, match=r"at least 20 drivers of two or more episodes .* found 19: record more"):
         driver_records(agent, data, recorded_rewards(agent, data), np.random.default_rng(0))
 
 
