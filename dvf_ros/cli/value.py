@@ -40,7 +40,8 @@ class Value:
     reference: Path | None = None
     """Dataset of many controllers and what they earned (with --reward, states will do): how that differed from their
     value is learned as a function of their motion, and corrects the value of others, with an error bar. The training
-    data will do. It takes an agent that reads off motion who drives."""
+    data will do. It takes 20 controllers or more, of two or more episodes each, and an agent that reads off motion who
+    drives."""
     futures: int = 256
     """Futures of each state."""
     hop: int | None = None
@@ -86,7 +87,9 @@ def main(args: Value) -> int:
     console.print(table)
     console.print(f"discounted returns from {len(starts)} first states; reward: {agent.reward_summary}", markup=False)
     if correction:
-        console.print("±: standard deviation with which the reference's controllers scatter about their correction")
+        console.print(
+            "±: standard deviation of the reference's controllers about their correction, chance in returns left out"
+        )
     return 0
 
 

@@ -31,7 +31,7 @@ LENGTH, SHORTEST, LONGEST = 3.0, 0.3, 100.0
 
 @dataclass(frozen=True)
 class Records:
-    """What n halves of drivers' episodes earned, V there, and what their driver is known by: the other episodes.
+    """What n halves of drivers' episodes earned, V there, and what their driver is known by: its other episodes.
 
     Both are discounted returns from first states, as if what the recordings show went on like that for ever.
     """
@@ -63,7 +63,8 @@ def driver_records(
     window = start_window(dataset.episode_length, dataset.terminated)
     discount = agent.training_config.discount
     returns = dataset_returns(dataset, rewards, discount, window)[dataset.episode_start]
-    usable = np.isfinite(returns) & (dataset.episode_length > 1)
+    moving = dataset.episode_length > 1
+    usable = np.isfinite(returns) & moving
     driven = np.bincount(dataset.behavior[usable], minlength=len(dataset.behavior_names))
     drivers = np.flatnonzero(driven > 1)
     if len(drivers) < FEWEST:
@@ -74,7 +75,8 @@ def driver_records(
     found = []
     for index in progress(drivers):
         episodes = np.flatnonzero((dataset.behavior == index) & usable)
-        for half, others in ((episodes[::2], episodes[1::2]), (episodes[1::2], episodes[::2])):
+        for half in (episodes[::2], episodes[1::2]):
+            others = np.setdiff1d(np.flatnonzero((dataset.behavior == index) & moving), half)
             driver = driver_by_motion(agent, [dataset.states[dataset.frames_of(int(episode))] for episode in others])
             starts = np.asarray(dataset.states[dataset.episode_start[half]])
             within = value_states(agent, starts, rng, window, driver).within

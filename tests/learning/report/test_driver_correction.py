@@ -73,6 +73,19 @@ def test_no_return_is_set_against_its_own_motion(agent: DvfAgent) -> None:
         np.testing.assert_allclose(records.traits[record], traits_of(known_by))
 
 
+def test_episodes_without_a_return_still_tell_who_drives(agent: DvfAgent) -> None:
+    driven = [
+        episode(3 * number + part, f"driver {number:02}", LENGTH) for number in range(DRIVERS) for part in range(3)
+    ]
+    data = Dataset.from_episodes(SPEC, driven)
+    mask = np.array(data.reward_mask)
+    mask[data.frames_of(2)] = False
+    partly = replace(data, reward_mask=mask)
+    records = driver_records(agent, partly, recorded_rewards(agent, partly), np.random.default_rng(0))
+    known_by = driver_by_motion(agent, [data.states[data.frames_of(other)] for other in (1, 2)])
+    np.testing.assert_allclose(records.traits[0], traits_of(known_by))
+
+
 def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
     rng = np.random.default_rng(1)
     traits = rng.standard_normal((60, TRAITS))
