@@ -26,12 +26,12 @@ def test_a_skill_resembles_the_named_one_of_its_level_and_is_another(level: floa
 def test_the_summary_ranks_and_measures_in_shares_of_the_mean_return() -> None:
     values, returns = [1.0, 2.0, 4.0], [1.0, 3.0, 5.0]
     found = {
-        str(k): {"start": {"value": v, "value_unknown": 3.0, "return": r}}
+        str(k): {"value": v, "value_unknown": 3.0, "return": r}
         for k, (v, r) in enumerate(zip(values, returns, strict=True))
     }
-    figures = summary(found, "start", "value")
+    figures = summary(found, "value")
     assert figures["tau"] == pytest.approx(1.0) and figures["error"] == pytest.approx(2 / 9)
-    assert summary(found, "start", "value_unknown")["error"] == pytest.approx(4 / 9)
+    assert summary(found, "value_unknown")["error"] == pytest.approx(4 / 9)
 
 
 def test_errors_are_measured_in_their_own_deviations() -> None:
@@ -40,7 +40,7 @@ def test_errors_are_measured_in_their_own_deviations() -> None:
     for k in range(2000):
         deviation = rng.uniform(0.5, 2.0)
         value = rng.normal(scale=deviation)
-        found[str(k)] = {"start": {"corrected": 3.0 + value, "return": 3.0, "corrected_deviation": deviation}}
+        found[str(k)] = {"corrected": 3.0 + value, "return": 3.0, "corrected_deviation": deviation}
     assert in_deviations(found, "corrected") == pytest.approx(1.0, abs=0.05)
 
 
