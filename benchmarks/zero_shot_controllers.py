@@ -33,6 +33,7 @@ from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.learning.driver import driver_by_motion
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
+from dvf_ros.learning.report.motion_doubt import corrected_deviation, motion_deviation
 from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.sim.behaviors import BEHAVIORS, Skill
 
@@ -110,15 +111,13 @@ def main(args: Controllers) -> int:
     records = driver_records(agent, data, recorded_rewards(agent, data), np.random.default_rng(0))
     processes = {
         CORRECTED: fit_correction(records),
-        RETURNS_ALONE: DriverProcess(records.traits, records.earned, records.luck),
+        RETURNS_ALONE: DriverProcess(records.traits, records.earned, records.luck, records.shown),
     }
     unseen = _unseen(args)
     by_shown = {count: {one.name: _from_start(agent, processes, one, count) for one in unseen} for count in args.shown}
     start = by_shown[args.shown[-1]]
     visited = {one.name: _where_it_goes(agent, one) for one in unseen}
-    summaries = {
-        count: {column: summary(found, column) for column in (*VALUES, *processes)} for count, found in by_shown.items()
-    }
+    summaries = {count: _summaries(found) for count, found in by_shown.items()}
     figures = {
         "commit": commit(),
         "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates},
@@ -126,7 +125,6 @@ def main(args: Controllers) -> int:
         "by_shown_episodes": summaries,
         "by_controller": {name: {"start": start[name], "visited": visited[name]} for name in start},
         "start": summaries[args.shown[-1]],
-        "errors_in_deviations": {name: in_deviations(start, name) for name in processes},
         "visited": {column: summary(visited, column) for column in VALUES},
     }
     Console().print(_table(start, visited))
@@ -143,6 +141,10 @@ class Unseen:
     name: str
     motion: Dataset
     played: list[Outcome]
+
+    def shown(self, episodes: int) -> list[np.ndarray]:
+        """Trajectories (L, D) of its first so many episodes."""
+        return [self.motion.states[self.motion.frames_of(episode)] for episode in range(episodes)]
 
 
 def _unseen(args: Controllers) -> list[Unseen]:
@@ -162,15 +164,18 @@ def _unseen(args: Controllers) -> list[Unseen]:
 
 def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unseen, shown: int) -> dict[str, float]:
     """Mean value and return from the first states, the controller known by so many episodes."""
-    driver = _driver(agent, one, shown)
-    (more, deviation), (alone, alone_deviation) = (processes[name].of(driver) for name in (CORRECTED, RETURNS_ALONE))
-    found = _values(agent, np.stack([played.states[0] for played in one.played]), driver)
+    motion = one.shown(shown)
+    driver = driver_by_motion(agent, motion)
+    more, (alone, alone_deviation) = processes[CORRECTED].of(driver)[0], processes[RETURNS_ALONE].of(driver)
+    starts = np.stack([played.states[0] for played in one.played])
+    found = _values(agent, starts, driver)
     value = float(found[KNOWN].mean())
     return {
         KNOWN: value,
+        f"{KNOWN}_deviation": motion_deviation(agent, motion, starts, 0),
         UNKNOWN: float(found[UNKNOWN].mean()),
         CORRECTED: value + more,
-        f"{CORRECTED}_deviation": deviation,
+        f"{CORRECTED}_deviation": corrected_deviation(agent, processes[CORRECTED], motion, starts, 0),
         RETURNS_ALONE: alone,
         f"{RETURNS_ALONE}_deviation": alone_deviation,
         **_earned(np.array([played.logged[0] for played in one.played])),
@@ -180,13 +185,9 @@ def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unsee
 def _where_it_goes(agent: DvfAgent, one: Unseen) -> dict[str, float]:
     """Mean value and return over the states of its episodes."""
     states = np.concatenate([played.states[::SHARE] for played in one.played])
-    found = _values(agent, states, _driver(agent, one, one.motion.episodes))
+    found = _values(agent, states, driver_by_motion(agent, one.shown(one.motion.episodes)))
     earned = _earned(np.array([played.logged[::SHARE].mean() for played in one.played]))
     return {name: float(values.mean()) for name, values in found.items()} | earned
-
-
-def _driver(agent: DvfAgent, one: Unseen, shown: int) -> Tensor:
-    return driver_by_motion(agent, [one.motion.states[one.motion.frames_of(episode)] for episode in range(shown)])
 
 
 def _values(agent: DvfAgent, states: np.ndarray, driver: Tensor) -> dict[str, np.ndarray]:
@@ -212,6 +213,14 @@ def _bars(figures: dict[str, Any]) -> list[Bar]:
         Bar("the same, corrected by what recorded ones earned", start[CORRECTED]["error"], "<=", 0.1),
         Bar("the same in the states where they go", visited[KNOWN]["error"], "<=", 0.1),
     ]
+
+
+def _summaries(start: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """Order and error of what every column says, and the error in its own error bars where it has some."""
+    columns = {column: summary(start, column) for column in (*VALUES, CORRECTED, RETURNS_ALONE)}
+    for column in (KNOWN, CORRECTED, RETURNS_ALONE):
+        columns[column]["error_in_deviations"] = in_deviations(start, column)
+    return columns
 
 
 def summary(found: dict[str, dict[str, float]], column: str) -> dict[str, float]:

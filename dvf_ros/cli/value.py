@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,11 @@ from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
-from dvf_ros.learning.driver import recorded_driver
+from dvf_ros.learning.driver import recorded_driver, recorded_motion
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
+from dvf_ros.learning.report.motion_doubt import corrected_deviation, motion_deviation
 from dvf_ros.learning.report.returns import recorded_rewards
-from dvf_ros.learning.report.values import Values, value_states
+from dvf_ros.learning.report.values import value_states
 
 
 @dataclass(frozen=True)
@@ -65,32 +67,57 @@ def main(args: Value) -> int:
     drawn = rng.choice(dataset.episodes, min(args.starts, dataset.episodes), replace=False)
     starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
     correction = _correction(agent, args.reference, args.seed) if args.reference else None
-    console, rows = Console(), []
-    for index, name in enumerate(dataset.behavior_names):
-        driver = recorded_driver(agent, dataset, index)
-        # The same noise for all: what differs is who drives.
-        found = value_states(agent, starts, np.random.default_rng(args.seed), agent.horizon, driver)
-        by = "motion" if agent.occupancy.motion is not None else "name"
-        known = "nothing: as who was recorded" if driver is None else by
-        best, (error, disagreement) = float(found.value.mean()), _doubts(found)
-        cells = [name, str(int((dataset.behavior == index).sum())), known]
-        cells += [f"{best:.3g}", f"{error:.2g}", f"{disagreement:.2g}"]
-        if correction and driver is not None:
-            more, deviation = correction.of(driver)
-            best += more
-            cells += [f"{best:.3g}", f"{deviation:.2g}"]
-        rows.append((best, cells))
-    heads = ["controller", "episodes", "known by", "value", "standard error", "disagreement"]
-    table = Table(*heads, *(["corrected", "±"] if correction else []))
-    for _, cells in sorted(rows, key=lambda row: -row[0]):
-        table.add_row(*cells)
+    found = [
+        _worth(agent, dataset, index, starts, correction, args.seed) for index in range(len(dataset.behavior_names))
+    ]
+    table = Table("controller", "known by", "value", "±", *(["corrected", "±"] if correction else []))
+    for one in sorted(found, key=lambda one: -one.numbers[-2]):
+        table.add_row(one.controller, one.known_by, *(f"{number:.3g}" for number in one.numbers))
+    console = Console()
     console.print(table)
     console.print(f"discounted returns from {len(starts)} first states; reward: {agent.reward_summary}", markup=False)
+    sampling, reward, motion = np.mean([one.doubts for one in found], axis=0)
+    console.print(
+        f"±, a standard deviation: on average {sampling:.2g} by sampling, {reward:.2g} by reward heads that disagree, "
+        f"{motion:.2g} by how little motion was shown"
+    )
     if correction:
-        console.print(
-            "±: standard deviation of the reference's controllers about their correction, chance in returns left out"
-        )
+        console.print("± of what is corrected: how far controllers like these lay from it, chance in returns left out")
     return 0
+
+
+@dataclass(frozen=True)
+class _Worth:
+    """What a controller is worth: value and deviation, and both once more where they are corrected."""
+
+    controller: str
+    known_by: str
+    numbers: tuple[float, ...]
+    doubts: tuple[float, float, float]
+    """Deviation of the value by sampling, by reward heads that disagree, and by how little motion was shown."""
+
+
+def _worth(
+    agent: DvfAgent, dataset: Dataset, index: int, starts: np.ndarray, correction: DriverProcess | None, seed: int
+) -> _Worth:
+    driver = recorded_driver(agent, dataset, index)
+    motion = recorded_motion(dataset, index) if agent.occupancy.motion is not None else []
+    # The same noise for all: what differs is who drives.
+    found = value_states(agent, starts, np.random.default_rng(seed), agent.horizon, driver)
+    by_motion = motion_deviation(agent, motion, starts, seed) if motion else 0.0
+    doubts = (float(found.error.mean()), float(found.disagreement.mean()), by_motion)  # the states share the noise
+    value = float(found.value.mean())
+    numbers: tuple[float, ...] = (value, math.hypot(*doubts))
+    if driver is None:
+        known_by = "nothing: as who was recorded"
+    elif motion:
+        known_by = f"motion: {len(motion)} episode{'s' * (len(motion) > 1)}"
+        if correction:
+            deviation = corrected_deviation(agent, correction, motion, starts, seed)
+            numbers += (value + correction.of(driver)[0], deviation)
+    else:
+        known_by = "name"
+    return _Worth(dataset.behavior_names[index], known_by, numbers, doubts)
 
 
 def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
@@ -107,8 +134,3 @@ def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
 
     rewards = recorded_rewards(agent, reference)
     return fit_correction(driver_records(agent, reference, rewards, np.random.default_rng(seed), follow))
-
-
-def _doubts(found: Values) -> tuple[float, float]:
-    """Mean sampling error, which the states share, and mean disagreement of the reward heads."""
-    return float(found.error.mean()), float(found.disagreement.mean())

@@ -97,9 +97,24 @@ class MotionEncoder(nn.Module):
 
     def forward(self, traits: Tensor, count: Tensor) -> Tensor:
         """φ (..., P) of the mean signs (..., TRAITS) of so many transitions (...)."""
+        return self._features(*self._guess(traits, count))
+
+    def draw(self, traits: Tensor, count: Tensor, noise: Tensor) -> Tensor:
+        """φ (n, P) of n drivers who may have shown the mean signs (TRAITS,) in so many transitions.
+
+        They differ from the best guess as the traits' posterior does, by noise (n, TRAITS) of the standard normal.
+        """
+        guess, certainty = self._guess(traits, count)
+        spread = (self.difference / self.difference.clamp(min=SMALLEST_DIFFERENCE) * (1.0 - certainty)).sqrt()
+        return self._features(guess + spread * noise, certainty.expand_as(noise))
+
+    def _guess(self, traits: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean of the traits (..., TRAITS), in deviations among drivers, and how certain it is, 0 to 1."""
         evidence = self.difference * (count / self.span).unsqueeze(-1)
         certainty = evidence / (1.0 + evidence)
-        guess = traits * certainty * self.difference.clamp(min=SMALLEST_DIFFERENCE).rsqrt()
+        return traits * certainty * self.difference.clamp(min=SMALLEST_DIFFERENCE).rsqrt(), certainty
+
+    def _features(self, guess: Tensor, certainty: Tensor) -> Tensor:
         return torch.cat([guess, self.known(torch.cat([guess, certainty], dim=-1))], dim=-1)
 
     def _moments(self, state: Tensor, after: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.context import transitions
+from dvf_ros.learning.context import TRAITS, MotionEncoder, transitions
 
 
 @torch.inference_mode()
@@ -20,6 +20,29 @@ def driver_by_motion(agent: DvfAgent, trajectories: Sequence[np.ndarray]) -> Ten
     It may have been in no training data. Raises ValueError for an agent that knows behaviors by index, and where no two
     states follow each other.
     """
+    encoder, signs, count = _shown(agent, trajectories)
+    return encoder(signs, count).unsqueeze(0)
+
+
+@torch.inference_mode()
+def likely_drivers(
+    agent: DvfAgent,
+    trajectories: Sequence[np.ndarray],
+    drivers: int,
+    rng: np.random.Generator,
+    transitions: float | None = None,
+) -> Tensor:
+    """φ (n, P) of n drivers who may have brought about the trajectories, each (L, D): the fewer, the more they differ.
+
+    As if the same had been seen in so many `transitions`, where a number is given. Raises what `driver_by_motion` does.
+    """
+    encoder, signs, count = _shown(agent, trajectories)
+    noise = torch.from_numpy(rng.standard_normal((drivers, TRAITS))).to(signs)
+    return encoder.draw(signs, count if transitions is None else torch.full_like(count, transitions), noise)
+
+
+def _shown(agent: DvfAgent, trajectories: Sequence[np.ndarray]) -> tuple[MotionEncoder, Tensor, Tensor]:
+    """What reads drivers off motion, the mean signs (TRAITS,) of trajectories, and how many transitions they hold."""
     if agent.occupancy.motion is None:
         raise ValueError(
             "expected an agent with training.representation context, found index: it knows behaviors by name only; "
@@ -32,7 +55,7 @@ def driver_by_motion(agent: DvfAgent, trajectories: Sequence[np.ndarray]) -> Ten
         raise ValueError("expected a trajectory of at least 2 states, found none: a motion takes two")
     encoded = [agent.encoder.encode(torch.from_numpy(path).to(agent.device)) for path in paths]
     signs = agent.occupancy.motion.signs(*transitions(encoded))
-    return agent.occupancy.motion(signs.mean(dim=0), torch.tensor(len(signs), device=agent.device)).unsqueeze(0)
+    return agent.occupancy.motion, signs.mean(dim=0), torch.tensor(float(len(signs)), device=agent.device)
 
 
 def recorded_driver(agent: DvfAgent, dataset: Dataset, behavior: int) -> Tensor | None:
@@ -43,10 +66,14 @@ def recorded_driver(agent: DvfAgent, dataset: Dataset, behavior: int) -> Tensor 
     name = dataset.behavior_names[behavior]
     if agent.occupancy.motion is None:
         return driver_by_name(agent, name)
+    trajectories = recorded_motion(dataset, behavior)
+    return driver_by_motion(agent, trajectories) if trajectories else None
+
+
+def recorded_motion(dataset: Dataset, behavior: int) -> list[np.ndarray]:
+    """Trajectories (L, D) of at least two states of a behavior of a dataset, by its index there."""
     episodes = np.flatnonzero((dataset.behavior == behavior) & (dataset.episode_length > 1))
-    if not len(episodes):
-        return None
-    return driver_by_motion(agent, [dataset.states[dataset.frames_of(int(index))] for index in episodes])
+    return [dataset.states[dataset.frames_of(int(index))] for index in episodes]
 
 
 def driver_by_name(agent: DvfAgent, name: str) -> Tensor | None:

@@ -84,6 +84,27 @@ def test_the_fewer_transitions_the_closer_to_the_average_controller() -> None:
     assert (guess[1].abs() <= guess[2].abs()).all() and guess[1].abs().max() < guess[2].abs().max()
 
 
+def test_drivers_who_may_have_shown_a_motion_scatter_as_the_true_one_does() -> None:
+    encoder, rng = MotionEncoder(1, 16), np.random.default_rng(0)
+    encoder.span.fill_(50.0)
+    encoder.difference.copy_(torch.linspace(0.2, 5.0, TRAITS))
+    deviation = encoder.difference.sqrt().numpy()
+    errors = []
+    for _ in range(400):
+        truth, episodes = deviation * rng.standard_normal(TRAITS), int(rng.integers(1, 30))
+        signs = torch.from_numpy(truth + rng.standard_normal(TRAITS) / np.sqrt(episodes)).float()
+        noise = torch.from_numpy(rng.standard_normal((64, TRAITS))).float()
+        drawn = encoder.draw(signs, torch.tensor(50.0 * episodes), noise)[:, :TRAITS].detach().numpy()
+        errors.append((truth / deviation - drawn.mean(axis=0)) / drawn.std(axis=0, ddof=1))
+    np.testing.assert_allclose(np.std(errors, axis=0), 1.0, atol=0.15)
+
+
+def test_a_trait_that_no_controllers_differ_in_is_never_drawn() -> None:
+    encoder = MotionEncoder(1, 16)
+    drawn = encoder.draw(torch.ones(TRAITS), torch.tensor(100.0), torch.ones(3, TRAITS))
+    assert (drawn[:, :TRAITS] == 0.0).all()
+
+
 def agent_of(representation: str) -> DvfAgent:
     training = TrainingConfig(
         discount=SYSTEM.discount,

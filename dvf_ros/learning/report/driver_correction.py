@@ -40,6 +40,7 @@ class Records:
     value: np.ndarray  # (n,)
     earned: np.ndarray  # (n,) a mean
     luck: np.ndarray  # (n,) its variance by chance
+    shown: np.ndarray  # (n,) transitions that the driver is known by
 
 
 def driver_records(
@@ -81,20 +82,24 @@ def driver_records(
             starts = np.asarray(dataset.states[dataset.episode_start[half]])
             within = value_states(agent, starts, rng, window, driver).within
             luck = returns[episodes].var(ddof=1) / len(half)
-            found.append((traits_of(driver), within.mean(), returns[half].mean(), luck))
-    traits, value, earned, luck = (np.array(column) for column in zip(*found, strict=True))
+            shown = np.sum(dataset.episode_length[others] - 1)
+            found.append((traits_of(driver), within.mean(), returns[half].mean(), luck, shown))
+    traits, value, earned, luck, shown = (np.array(column) for column in zip(*found, strict=True))
     for_ever = 1.0 - discount**window
-    return Records(traits, value / for_ever, earned / for_ever, luck / for_ever**2)
+    return Records(traits, value / for_ever, earned / for_ever, luck / for_ever**2, shown)
 
 
 class DriverProcess:
     """A number of drivers as a Gaussian process over their traits (Rasmussen and Williams 2006).
 
-    How far each trait matters (its length scale) and how much is chance maximise the marginal likelihood.
+    How far each trait matters (its length scale) and how much is chance maximise the marginal likelihood. `shown` is
+    how many transitions a driver is known by who lies as far from the mean as the process says, on average.
     """
 
-    def __init__(self, traits: np.ndarray, numbers: np.ndarray, luck: np.ndarray) -> None:
-        """Learn from n records of drivers: traits (n, T), numbers (n,), and the variance of these by chance (n,)."""
+    def __init__(self, traits: np.ndarray, numbers: np.ndarray, luck: np.ndarray, shown: np.ndarray) -> None:
+        """Learn from n records of drivers: traits (n, T), numbers (n,), the variance of these by chance (n,), and how
+        many transitions each driver is known by (n,).
+        """
         self._mean, self._scale = float(numbers.mean()), float(numbers.std()) or 1.0
         lengths = RBF(np.full(traits.shape[1], LENGTH), (SHORTEST, LONGEST))
         self._process = GaussianProcessRegressor(ConstantKernel(1.0) * lengths + WhiteKernel(1.0))
@@ -104,6 +109,7 @@ class DriverProcess:
             self._process.fit(traits, (numbers - self._mean) / self._scale)
         scatter = self._scale**2 * self._process.kernel_.k2.noise_level
         self._luck = min(scatter, float(luck.mean()))
+        self.shown = float(shown.mean())
 
     def of(self, driver: Tensor) -> tuple[float, float]:
         """The number of a driver by its φ (1, P), and how far, as a standard deviation, it may lie from that.
@@ -117,7 +123,7 @@ class DriverProcess:
 
 def fit_correction(records: Records) -> DriverProcess:
     """What a driver earns from the start beyond its V there, to be added to it."""
-    return DriverProcess(records.traits, records.earned - records.value, records.luck)
+    return DriverProcess(records.traits, records.earned - records.value, records.luck, records.shown)
 
 
 def traits_of(driver: Tensor) -> np.ndarray:

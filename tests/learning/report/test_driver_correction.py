@@ -46,7 +46,7 @@ def driver(traits: list[float]) -> torch.Tensor:
 def test_what_depends_on_one_trait_is_found_among_eight() -> None:
     rng = np.random.default_rng(0)
     traits = rng.standard_normal((80, TRAITS))
-    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(80), np.zeros(80))
+    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(80), np.zeros(80), np.ones(80))
     for place in (-1.0, 0.0, 1.5):
         mean, deviation = process.of(driver([0.7, -0.3, 1.0, place, 0.0, 0.2, -1.0, 0.4]))
         assert mean == pytest.approx(5.0 + 2.0 * place, abs=0.3)
@@ -57,7 +57,7 @@ def test_the_error_bar_leaves_out_what_chance_did_to_the_records_and_keeps_what_
     rng = np.random.default_rng(3)
     traits = rng.standard_normal((200, TRAITS))
     untold, luck = 0.4 * rng.standard_normal(200), rng.standard_normal(200)
-    process = DriverProcess(traits, traits[:, 0] + untold + luck, np.ones(200))
+    process = DriverProcess(traits, traits[:, 0] + untold + luck, np.ones(200), np.ones(200))
     assert process.of(driver([0.0] * TRAITS))[1] == pytest.approx(0.4, abs=0.2)
 
 
@@ -89,7 +89,9 @@ def test_episodes_without_a_return_still_tell_who_drives(agent: DvfAgent) -> Non
 def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
     rng = np.random.default_rng(1)
     traits = rng.standard_normal((60, TRAITS))
-    process = DriverProcess(traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(60), np.zeros(60))
+    process = DriverProcess(
+        traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(60), np.zeros(60), np.ones(60)
+    )
     (_, near), (_, far) = process.of(driver([0.0] * TRAITS)), process.of(driver([6.0, *[0.0] * (TRAITS - 1)]))
     assert far > 2.0 * near
 
@@ -97,9 +99,9 @@ def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
 def test_drivers_who_all_earn_their_value_need_no_correction() -> None:
     traits = np.random.default_rng(2).standard_normal((30, TRAITS))
     value = traits[:, 0]
-    assert fit_correction(Records(traits, value, value, np.zeros(30))).of(driver([0.5] * TRAITS))[0] == pytest.approx(
-        0.0, abs=1e-6
-    )
+    assert fit_correction(Records(traits, value, value, np.zeros(30), np.ones(30))).of(driver([0.5] * TRAITS))[
+        0
+    ] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_records_hold_what_was_earned_as_if_it_went_on(agent: DvfAgent) -> None:

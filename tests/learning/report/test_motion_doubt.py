@@ -1,0 +1,65 @@
+"""Error bars of who is known by motion: the less of it is shown, the wider."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.driver import driver_by_motion
+from dvf_ros.learning.report.driver_correction import DriverProcess, traits_of
+from dvf_ros.learning.report.motion_doubt import corrected_deviation, motion_deviation
+from dvf_ros.learning.training import train
+from tests.learning.small import CONFIG, SPEC, episode
+
+DRIVERS, EACH, LENGTH = 12, 8, 20
+STARTS = np.stack([episode(seed, "", LENGTH).states[0] for seed in range(3)])
+
+
+@pytest.fixture(scope="module")
+def agent() -> DvfAgent:
+    driven = [episode(seed, f"driver {seed // EACH:02}", LENGTH) for seed in range(DRIVERS * EACH)]
+    settings = replace(CONFIG.training, representation="context")
+    return train(Dataset.from_episodes(SPEC, driven), replace(CONFIG, training=settings))[0]
+
+
+def motion(episodes: int) -> list[np.ndarray]:
+    return [episode(1000 + seed, "", LENGTH).states for seed in range(episodes)]
+
+
+def first_trait(driver: Tensor) -> float:
+    return float(traits_of(driver)[-1])
+
+
+def test_what_depends_on_who_drives_is_the_more_open_the_less_is_shown(agent: DvfAgent) -> None:
+    found = [
+        motion_deviation(agent, motion(1), STARTS, 0, lambda driver: 1e3 * first_trait(driver), transitions)
+        for transitions in (5, 50, 500)
+    ]
+    assert found[0] > found[1] > found[2] > 0.0
+
+
+def test_it_is_as_if_so_many_transitions_had_been_shown(agent: DvfAgent) -> None:
+    shown = motion(2)
+    as_shown = motion_deviation(agent, shown, STARTS, 0)
+    assert as_shown == motion_deviation(agent, shown, STARTS, 0, transitions=2 * LENGTH - 2) > 0.0
+
+
+def test_the_process_speaks_for_drivers_known_as_well_as_its_own(agent: DvfAgent) -> None:
+    traits = np.random.default_rng(0).standard_normal((40, 8))
+    numbers = 3.0 * traits[:, -1] + 5.0 * np.random.default_rng(1).standard_normal(40)
+    process = DriverProcess(traits, numbers, np.zeros(40), np.zeros(40))
+    one = motion(1)
+
+    def deviation(known_by: float) -> float:
+        process.shown = known_by
+        return corrected_deviation(agent, process, one, STARTS, 0)
+
+    as_well = deviation(LENGTH - 1.0)
+    assert as_well == pytest.approx(process.of(driver_by_motion(agent, one))[1])
+    assert deviation(10.0 * LENGTH) > as_well, "known worse than the recorded ones"
+    assert deviation(LENGTH / 10.0) < as_well, "known better"
