@@ -27,7 +27,9 @@ class RescoredAgent(DvfAgent):
         other.score = score
         return other
 
-    def evaluate_with(self, states: Tensor, draws: Draws, share: float = 1.0) -> ValueEstimate:
+    def evaluate_with(
+        self, states: Tensor, draws: Draws, share: float = 1.0, driver: Tensor | None = None
+    ) -> ValueEstimate:
         """The mean score over the models of the dynamics; what is reported as futures are the states themselves."""
         scores = self.score(states)
         alive = -torch.ones_like(states[..., :1])

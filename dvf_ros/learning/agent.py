@@ -16,7 +16,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.config import DecisionConfig, TrainingConfig
 from dvf_ros.learning.device import choose_device, clock
 from dvf_ros.learning.dynamics import Dynamics
-from dvf_ros.learning.encoding import StateEncoder
+from dvf_ros.learning.encoding import StateEncoder, checked_state
 from dvf_ros.learning.heads import Actor, ValueHeads
 from dvf_ros.learning.nets import deviation
 from dvf_ros.learning.occupancy import Occupancy
@@ -222,9 +222,16 @@ class DvfAgent(nn.Module):
         """Whether the distilled samplers propose and imagine."""
         return self.decision.sampler == "distilled" and bool(self.samplers_distilled)
 
-    def _sampler(self, occupancy: Occupancy, behavior: int, steps: int) -> SampleFuture:
-        index = torch.tensor([behavior], device=self.device)
-        return lambda state, offset, noise: occupancy.sample(state, offset, index, noise, steps)
+    @property
+    def occupancy_in_use(self) -> tuple[Occupancy, int]:
+        """The occupancy that is asked for futures, and in how many steps."""
+        if self.samples_in_one_step:
+            return self.one_step_occupancy, 1
+        return self.occupancy, self.decision.occupancy_steps
+
+    def _sampler(self, occupancy: Occupancy, driver: Tensor | int, steps: int) -> SampleFuture:
+        driver = driver if isinstance(driver, Tensor) else torch.tensor([driver], device=self.device)
+        return lambda state, offset, noise: occupancy.sample(state, offset, driver, noise, steps)
 
     def _sample_chunks(self, start: Tensor, noise: Tensor) -> Tensor:
         if self.samples_in_one_step:
@@ -233,13 +240,7 @@ class DvfAgent(nn.Module):
 
     def _encode(self, state: np.ndarray) -> Tensor:
         """Model space (1, E) of a state (D,)."""
-        state = np.asarray(state, np.float32)
-        if state.shape != (self.spec.state_size,):
-            raise ValueError(f"expected a state of shape ({self.spec.state_size},), found {state.shape}")
-        if not np.isfinite(state).all():
-            names = [name for name, number in zip(self.spec.state_names, state, strict=True) if not np.isfinite(number)]
-            raise ValueError(f"expected finite numbers in the state, found NaN or Inf in {', '.join(names)}")
-        return self.encoder.encode(torch.from_numpy(state).to(self.device).unsqueeze(0))
+        return self.encoder.encode(torch.from_numpy(checked_state(self.spec, state)).to(self.device).unsqueeze(0))
 
     def _propose(self, start: Tensor, rng: np.random.Generator) -> Tensor:
         """Normalised candidate chunks (N, h, A) for a state (1, E), within the action limits."""
@@ -275,24 +276,25 @@ class DvfAgent(nn.Module):
                 values, error = blend(known[:, : len(error)], values), SAMPLED * error
         return values.mean(dim=0), deviation(values), error
 
-    def evaluate(self, states: Tensor, rng: np.random.Generator) -> ValueEstimate:
-        """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn."""
-        return self.evaluate_with(states, self._draw(rng, self.decision.futures))
+    def evaluate(self, states: Tensor, rng: np.random.Generator, driver: Tensor | None = None) -> ValueEstimate:
+        """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn.
 
-    def evaluate_with(self, states: Tensor, draws: Draws, share: float = 1.0) -> ValueEstimate:
+        `driver` is who drives on from there (see dvf_ros.learning.driver); None leaves it to the decision's settings.
+        """
+        return self.evaluate_with(states, self._draw(rng, self.decision.futures), driver=driver)
+
+    def evaluate_with(
+        self, states: Tensor, draws: Draws, share: float = 1.0, driver: Tensor | None = None
+    ) -> ValueEstimate:
         """The same with given randomness, of the best `share` of the futures."""
         member = torch.arange(len(draws.offsets), device=self.device) % len(states)
-        starts = states[member].transpose(0, 1)  # (N, M, E)
-        dropped = self.occupancy.dropped
-        behaviors = range(dropped) if self.decision.behavior == "max" else [dropped]
-        reward = self.written or self.reward
-        model, steps = self.occupancy, self.decision.occupancy_steps
-        if self.samples_in_one_step:
-            model, steps = self.one_step_occupancy, 1
-        discount, hop = self.training_config.discount, self.hop
+        starts = (states[member] if len(states) > 1 else states).transpose(0, 1)  # (N, M, E) or (N, 1, E)
+        model, steps = self.occupancy_in_use
+        everybody = range(self.occupancy.dropped) if self.decision.behavior == "max" else [self.occupancy.dropped]
+        reward, discount, hop = self.written or self.reward, self.training_config.discount, self.hop
         estimates = [
-            estimate_value(self._sampler(model, index, steps), reward.predict, starts, draws, discount, hop, share)
-            for index in behaviors
+            estimate_value(self._sampler(model, one, steps), reward.predict, starts, draws, discount, hop, share)
+            for one in (everybody if driver is None else [driver])
         ]
         return best_estimate(estimates, self.decision.pessimism)
 

@@ -16,7 +16,7 @@ from pytorch3d.transforms import (
 from torch import Tensor, nn
 
 from dvf_ros.core.parsing import ConfigError
-from dvf_ros.core.spec import FieldSlice
+from dvf_ros.core.spec import FieldSlice, RobotSpec
 from dvf_ros.data.normalization import Normalization
 
 ROTATION_SIZE = 6
@@ -122,3 +122,14 @@ def _is_rotation(piece: FieldSlice) -> bool:
 
 def _is_position(piece: FieldSlice) -> bool:
     return piece.kind == "vector" and piece.unit == "m" and piece.stop - piece.start == 3
+
+
+def checked_state(spec: RobotSpec, state: np.ndarray) -> np.ndarray:
+    """The state (D,) float32; raises ValueError for one of another shape or with numbers that are not finite."""
+    state = np.asarray(state, np.float32)
+    if state.shape != (spec.state_size,):
+        raise ValueError(f"expected a state of shape ({spec.state_size},), found {state.shape}")
+    if not np.isfinite(state).all():
+        names = [name for name, number in zip(spec.state_names, state, strict=True) if not np.isfinite(number)]
+        raise ValueError(f"expected finite numbers in the state, found NaN or Inf in {', '.join(names)}")
+    return state

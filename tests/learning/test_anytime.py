@@ -36,9 +36,11 @@ def slow(trained: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> DvfAgent:
     """An agent that takes SLOW for every block of two candidates."""
     usual = trained.evaluate_with
 
-    def evaluate(states: torch.Tensor, draws: Draws, share: float = 1.0) -> ValueEstimate:
+    def evaluate(
+        states: torch.Tensor, draws: Draws, share: float = 1.0, driver: torch.Tensor | None = None
+    ) -> ValueEstimate:
         time.sleep(SLOW)
-        return usual(states, draws, share)
+        return usual(states, draws, share, driver)
 
     monkeypatch.setattr(value, "BLOCK", BLOCK)
     monkeypatch.setattr(value, "SMALL_BLOCK", BLOCK)

@@ -11,7 +11,6 @@ from dvf_ros.data.checks import moving
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.report.calibration import draw_frames
-from dvf_ros.learning.report.values import occupancy_in_use
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -83,7 +82,7 @@ def sample_states(
     encoded = agent.encoder.encode(torch.from_numpy(np.array(states, np.float32)).to(agent.device))
     shape = (len(states), len(offsets), samples)
     left = torch.from_numpy(np.asarray(offsets, np.int64)).to(agent.device)[:, None].expand(shape)
-    occupancy, steps = occupancy_in_use(agent)
+    occupancy, steps = agent.occupancy_in_use
     driver = torch.tensor([occupancy.dropped], device=agent.device)
     found = encoded[:, None, None].expand(*shape, -1)
     while int(left.max()) > 0:  # in hops, as decisions go

@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.occupancy import Occupancy
-from dvf_ros.learning.value import ValueEstimate, draw_randomness, estimate_value
 
 BATCH = 32  # states that share offsets and noise
 
@@ -44,13 +42,6 @@ def value_states(
     return Values(*np.concatenate(parts, axis=1)) if parts else Values(*np.zeros((5, 0)))
 
 
-def occupancy_in_use(agent: DvfAgent) -> tuple[Occupancy, int]:
-    """The occupancy that decisions ask, and in how many steps."""
-    if agent.samples_in_one_step:
-        return agent.one_step_occupancy, 1
-    return agent.occupancy, agent.decision.occupancy_steps
-
-
 def within_window(
     offsets: np.ndarray, rewards: np.ndarray, window: int, discount: float
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -69,22 +60,8 @@ def _value_batch(
     agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, driver: Tensor | None
 ) -> np.ndarray:
     encoded = agent.encoder.encode(torch.from_numpy(np.array(states, np.float32)).to(agent.device))
-    found = (
-        agent.evaluate(encoded.unsqueeze(0), rng) if driver is None else _evaluate_driver(agent, encoded, rng, driver)
-    )
+    found = agent.evaluate(encoded.unsqueeze(0), rng, driver)
     arrays = (found.value, found.standard_error, found.disagreement)
     offsets, rewards = found.offsets.cpu().numpy(), found.rewards.cpu().numpy()
     within = within_window(offsets, rewards, window, agent.training_config.discount)
     return np.stack([*(array.cpu().numpy() for array in arrays), *within]).astype(np.float64)
-
-
-def _evaluate_driver(agent: DvfAgent, encoded: Tensor, rng: np.random.Generator, driver: Tensor) -> ValueEstimate:
-    decision, discount = agent.decision, agent.training_config.discount
-    draws = draw_randomness(rng, decision.futures, agent.encoder.size, discount, agent.hop).to(agent.device)
-    occupancy, steps = occupancy_in_use(agent)
-
-    def sample(state: Tensor, offset: Tensor, noise: Tensor) -> Tensor:
-        return occupancy.sample(state, offset, driver, noise, steps)
-
-    reward = agent.written or agent.reward
-    return estimate_value(sample, reward.predict, encoded.unsqueeze(1), draws, discount, agent.hop)
