@@ -63,7 +63,8 @@ def test_an_agent_without_a_learned_reward_says_so(agent: DvfAgent, monkeypatch:
 
 def test_a_sure_reward_is_worth_the_sum_of_its_discounts(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     def alive(state: torch.Tensor, offset: torch.Tensor, behavior: torch.Tensor, noise: torch.Tensor, steps: int):
-        return torch.cat([state, -torch.ones_like(state[..., :1])], dim=-1)
+        stays = state + torch.zeros_like(noise[..., :-1])
+        return torch.cat([stays, -torch.ones_like(stays[..., :1])], dim=-1)
 
     for occupancy in (agent.occupancy, agent.one_step_occupancy):
         monkeypatch.setattr(occupancy, "sample", alive)
