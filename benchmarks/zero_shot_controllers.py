@@ -38,7 +38,7 @@ from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.sim.behaviors import BEHAVIORS, Skill
 
 UNSEEN = 6
-MOTION_SEED, PLAYED_SEED = 40_000, 50_000
+MOTION_SEED, PLAYED_SEED, BEGUN_SEED = 40_000, 50_000, 60_000
 SHARE = 4
 """Of the states that are taken every fourth is valued."""
 
@@ -63,7 +63,9 @@ class Controllers:
     shown: tuple[int, ...] = (5, 20, 50, 100)
     """Episodes of an unseen controller that it is known by; bars are held by the last of these."""
     played: int = 200
-    """Other episodes of it, which tell what it is worth."""
+    """Other episodes of it, which tell what it is worth where it goes, and from the start."""
+    begun: int = 400
+    """Further episodes, played for as long as tells what it is worth from the start."""
     processes: int = 2
     """Episodes that are played at the same time."""
     folder: Path = Path("results/controllers")
@@ -80,6 +82,7 @@ QUICK = Controllers(
     updates=600,
     shown=(2, 4),
     played=4,
+    begun=4,
     folder=Path("results/controllers_quick"),
     result=Path("results/zero_shot_quick.json"),
     bars=False,
@@ -122,6 +125,7 @@ def main(args: Controllers) -> int:
         "commit": commit(),
         "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates},
         "played_episodes": args.played,
+        "begun_episodes": args.begun,
         "by_shown_episodes": summaries,
         "by_controller": {name: {"start": start[name], "visited": visited[name]} for name in start},
         "start": summaries[args.shown[-1]],
@@ -130,7 +134,7 @@ def main(args: Controllers) -> int:
     Console().print(_table(start, visited))
     bars = _bars(figures) if args.bars else []
     command = "make bench-zero-shot PART=controllers"
-    holds = write_part(args.result, {"controllers": figures}, bars, [MOTION_SEED, PLAYED_SEED], command)
+    holds = write_part(args.result, {"controllers": figures}, bars, [MOTION_SEED, PLAYED_SEED, BEGUN_SEED], command)
     return 0 if holds else 1
 
 
@@ -141,6 +145,7 @@ class Unseen:
     name: str
     motion: Dataset
     played: list[Outcome]
+    begun: list[Outcome]
 
     def shown(self, episodes: int) -> list[np.ndarray]:
         """Trajectories (L, D) of its first so many episodes."""
@@ -152,13 +157,18 @@ def _unseen(args: Controllers) -> list[Unseen]:
     found = []
     for number, level in enumerate(np.linspace(0.0, 1.0, UNSEEN)):
         name, skill = f"level {level:.1f}", some_skill(level, rng)
+
+        def cells(first: int, episodes: int, steps: int, skill: Skill = skill) -> list[Cell]:
+            # Multiples of TAKEN: the first state that is taken is the first one.
+            seeds = range(first, first + TAKEN * episodes, TAKEN)
+            return [Cell(skill, seed, steps, TAIL, 0, TRAINING.discount) for seed in seeds]
+
         folder, first = args.folder / f"motion_{number}", MOTION_SEED + 100 * number
         motion = task_dataset(folder, "lift", args.shown[-1], args.processes, first, {name: skill})
-        # Multiples of TAKEN: the first state that is taken is the first one.
-        first = PLAYED_SEED + 1000 * number
-        others = range(first, first + TAKEN * args.played, TAKEN)
-        cells = [Cell(skill, seed, TASKS["lift"].steps, TAIL, 0, TRAINING.discount) for seed in others]
-        found.append(Unseen(name, motion, outcomes(cells, args.folder / "played", args.processes)))
+        whole = cells(PLAYED_SEED + 1000 * number, args.played, TASKS["lift"].steps)
+        first_states = cells(BEGUN_SEED + 2000 * number, args.begun, TAKEN)
+        played, begun = (outcomes(some, args.folder / "played", args.processes) for some in (whole, first_states))
+        found.append(Unseen(name, motion, played, begun))
     return found
 
 
@@ -167,7 +177,8 @@ def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unsee
     motion = one.shown(shown)
     driver = driver_by_motion(agent, motion)
     more, (alone, alone_deviation) = processes[CORRECTED].of(driver)[0], processes[RETURNS_ALONE].of(driver)
-    starts = np.stack([played.states[0] for played in one.played])
+    episodes = [*one.played, *one.begun]
+    starts = np.stack([episode.states[0] for episode in episodes])
     found = _values(agent, starts, driver)
     value = float(found[KNOWN].mean())
     return {
@@ -178,7 +189,7 @@ def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unsee
         f"{CORRECTED}_deviation": corrected_deviation(agent, processes[CORRECTED], motion, starts, 0),
         RETURNS_ALONE: alone,
         f"{RETURNS_ALONE}_deviation": alone_deviation,
-        **_earned(np.array([played.logged[0] for played in one.played])),
+        **_earned(np.array([episode.logged[0] for episode in episodes])),
     }
 
 
