@@ -157,19 +157,19 @@ def _unseen(args: Controllers) -> list[Unseen]:
     found = []
     for number, level in enumerate(np.linspace(0.0, 1.0, UNSEEN)):
         name, skill = f"level {level:.1f}", some_skill(level, rng)
-
-        def cells(first: int, episodes: int, steps: int, skill: Skill = skill) -> list[Cell]:
-            # Multiples of TAKEN: the first state that is taken is the first one.
-            seeds = range(first, first + TAKEN * episodes, TAKEN)
-            return [Cell(skill, seed, steps, TAIL, 0, TRAINING.discount) for seed in seeds]
-
         folder, first = args.folder / f"motion_{number}", MOTION_SEED + 100 * number
         motion = task_dataset(folder, "lift", args.shown[-1], args.processes, first, {name: skill})
-        whole = cells(PLAYED_SEED + 1000 * number, args.played, TASKS["lift"].steps)
-        first_states = cells(BEGUN_SEED + 2000 * number, args.begun, TAKEN)
-        played, begun = (outcomes(some, args.folder / "played", args.processes) for some in (whole, first_states))
-        found.append(Unseen(name, motion, played, begun))
+        whole = _cells(skill, PLAYED_SEED + 1000 * number, args.played, TASKS["lift"].steps)
+        begun = _cells(skill, BEGUN_SEED + 2000 * number, args.begun, TAKEN)
+        played = [outcomes(cells, args.folder / "played", args.processes) for cells in (whole, begun)]
+        found.append(Unseen(name, motion, *played))
     return found
+
+
+def _cells(skill: Skill, first_seed: int, episodes: int, steps: int) -> list[Cell]:
+    # Multiples of TAKEN: the first state that is taken is the first one.
+    seeds = range(first_seed, first_seed + TAKEN * episodes, TAKEN)
+    return [Cell(skill, seed, steps, TAIL, 0, TRAINING.discount) for seed in seeds]
 
 
 def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unseen, shown: int) -> dict[str, float]:
