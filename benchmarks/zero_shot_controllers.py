@@ -33,7 +33,7 @@ from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.learning.driver import driver_by_motion
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
-from dvf_ros.learning.report.motion_doubt import corrected_deviation, motion_deviation
+from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.sim.behaviors import BEHAVIORS, Skill
 
@@ -181,12 +181,15 @@ def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unsee
     starts = np.stack([episode.states[0] for episode in episodes])
     found = _values(agent, starts, driver)
     value = float(found[KNOWN].mean())
+    likely, as_recorded = (
+        likely_values(agent, motion, starts, 0, known) for known in (None, processes[CORRECTED].shown)
+    )
     return {
         KNOWN: value,
-        f"{KNOWN}_deviation": motion_deviation(agent, motion, starts, 0),
+        f"{KNOWN}_deviation": likely.deviation(),
         UNKNOWN: float(found[UNKNOWN].mean()),
         CORRECTED: value + more,
-        f"{CORRECTED}_deviation": corrected_deviation(agent, processes[CORRECTED], motion, starts, 0),
+        f"{CORRECTED}_deviation": corrected_deviation(processes[CORRECTED], driver, likely, as_recorded),
         RETURNS_ALONE: alone,
         f"{RETURNS_ALONE}_deviation": alone_deviation,
         **_earned(np.array([episode.logged[0] for episode in episodes])),

@@ -20,7 +20,7 @@ from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.learning.driver import recorded_driver, recorded_motion
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
-from dvf_ros.learning.report.motion_doubt import corrected_deviation, motion_deviation
+from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.learning.report.values import value_states
 
@@ -104,16 +104,18 @@ def _worth(
     motion = recorded_motion(dataset, index) if agent.occupancy.motion is not None else []
     # The same noise for all: what differs is who drives.
     found = value_states(agent, starts, np.random.default_rng(seed), agent.horizon, driver)
-    by_motion = motion_deviation(agent, motion, starts, seed) if motion else 0.0
+    likely = likely_values(agent, motion, starts, seed) if motion else None
+    by_motion = likely.deviation() if likely else 0.0
     doubts = (float(found.error.mean()), float(found.disagreement.mean()), by_motion)  # the states share the noise
     value = float(found.value.mean())
     numbers: tuple[float, ...] = (value, math.hypot(*doubts))
     if driver is None:
         known_by = "nothing: as who was recorded"
-    elif motion:
+    elif likely:
         known_by = f"motion: {len(motion)} episode{'s' * (len(motion) > 1)}"
         if correction:
-            deviation = corrected_deviation(agent, correction, motion, starts, seed)
+            as_recorded = likely_values(agent, motion, starts, seed, correction.shown)
+            deviation = corrected_deviation(correction, driver, likely, as_recorded)
             numbers += (value + correction.of(driver)[0], deviation)
     else:
         known_by = "name"

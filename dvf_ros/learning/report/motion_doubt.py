@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.driver import driver_by_motion, likely_drivers
+from dvf_ros.learning.driver import likely_drivers
 from dvf_ros.learning.report.driver_correction import DriverProcess
 from dvf_ros.learning.report.values import value_states
 
@@ -20,39 +21,46 @@ STARTS = 8
 """States that they are valued from: all with the same noise, so that few tell how they differ."""
 
 
-def motion_deviation(
+@dataclass(frozen=True)
+class LikelyDrivers:
+    """n drivers who may have shown a motion, and what each is worth: the less was shown, the more they differ."""
+
+    drivers: Tensor  # (n, P) φ
+    values: np.ndarray  # (n,)
+
+    def deviation(self, correction: DriverProcess | None = None) -> float:
+        """Standard deviation of their values, as they are or corrected; what the nets smooth over is not in it."""
+        more = [correction.of(driver)[0] for driver in self.drivers.split(1)] if correction else 0.0
+        return float(np.std(self.values + more, ddof=1))
+
+
+def likely_values(
     agent: DvfAgent,
     trajectories: Sequence[np.ndarray],
     starts: np.ndarray,
     seed: int,
-    beyond: Callable[[Tensor], float] | None = None,
     transitions: float | None = None,
-) -> float:
-    """Standard deviation of the mean value from states (n, D), over drivers who may have shown the trajectories (L, D).
+) -> LikelyDrivers:
+    """Mean values from states (n, D) of drivers who may have shown the trajectories, each (L, D).
 
-    `beyond` is what is added to the value of a φ (1, P). As if so many `transitions` had shown the same, where given.
-    What the nets smooth over is not in it. Raises what `driver_by_motion` does.
+    As if so many `transitions` had shown the same, where given. Raises what `driver_by_motion` does.
     """
     drivers = likely_drivers(agent, trajectories, DRIVERS, np.random.default_rng(seed), transitions)
     some = starts[np.linspace(0, len(starts) - 1, min(STARTS, len(starts))).astype(int)]
-
-    def worth(driver: Tensor) -> float:
-        found = value_states(agent, some, np.random.default_rng(seed), agent.horizon, driver)
-        return float(found.value.mean()) + (beyond(driver) if beyond else 0.0)
-
-    return float(np.std([worth(driver) for driver in drivers.split(1)], ddof=1))
+    found = [
+        value_states(agent, some, np.random.default_rng(seed), agent.horizon, driver) for driver in drivers.split(1)
+    ]
+    return LikelyDrivers(drivers, np.array([one.value.mean() for one in found]))
 
 
 def corrected_deviation(
-    agent: DvfAgent, process: DriverProcess, trajectories: Sequence[np.ndarray], starts: np.ndarray, seed: int
+    process: DriverProcess, driver: Tensor, shown: LikelyDrivers, as_recorded: LikelyDrivers
 ) -> float:
-    """How far a driver may lie from its value from states (n, D) as corrected by a process, one standard deviation.
+    """How far a driver by its φ (1, P) may lie from its value as corrected by a process, one standard deviation.
 
-    The process says so of drivers known as well as the recorded ones; the trajectories (L, D) may show more, or less.
+    The process says so of drivers known as well as the recorded ones, `as_recorded`: by `process.shown` transitions.
+    What was shown of this one may be more, or less.
     """
-    of_process = process.of(driver_by_motion(agent, trajectories))[1]
-    own, as_recorded = (
-        motion_deviation(agent, trajectories, starts, seed, lambda driver: process.of(driver)[0], transitions)
-        for transitions in (None, process.shown)
-    )
-    return math.sqrt(max(of_process**2 - as_recorded**2, 0.0) + own**2)
+    of_process = process.of(driver)[1]
+    others, own = as_recorded.deviation(process), shown.deviation(process)
+    return math.sqrt(max(of_process**2 - others**2, 0.0) + own**2)

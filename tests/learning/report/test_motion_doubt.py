@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from torch import Tensor
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.context import TRAITS
 from dvf_ros.learning.driver import driver_by_motion
-from dvf_ros.learning.report.driver_correction import DriverProcess, traits_of
-from dvf_ros.learning.report.motion_doubt import corrected_deviation, motion_deviation
+from dvf_ros.learning.report.driver_correction import DriverProcess
+from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.training import train
 from tests.learning.small import CONFIG, SPEC, episode
 
@@ -31,35 +31,30 @@ def motion(episodes: int) -> list[np.ndarray]:
     return [episode(1000 + seed, "", LENGTH).states for seed in range(episodes)]
 
 
-def first_trait(driver: Tensor) -> float:
-    return float(traits_of(driver)[-1])
-
-
-def test_what_depends_on_who_drives_is_the_more_open_the_less_is_shown(agent: DvfAgent) -> None:
-    found = [
-        motion_deviation(agent, motion(1), STARTS, 0, lambda driver: 1e3 * first_trait(driver), transitions)
-        for transitions in (5, 50, 500)
-    ]
-    assert found[0] > found[1] > found[2] > 0.0
+def test_the_less_is_shown_the_more_open_is_who_drives(agent: DvfAgent) -> None:
+    found = [likely_values(agent, motion(1), STARTS, 0, transitions) for transitions in (5, 50, 500)]
+    spread = [float(one.drivers[:, TRAITS - 1].std()) for one in found]
+    assert spread[0] > spread[1] > spread[2] > 0.0
+    assert found[0].deviation() > found[2].deviation() > 0.0
 
 
 def test_it_is_as_if_so_many_transitions_had_been_shown(agent: DvfAgent) -> None:
     shown = motion(2)
-    as_shown = motion_deviation(agent, shown, STARTS, 0)
-    assert as_shown == motion_deviation(agent, shown, STARTS, 0, transitions=2 * LENGTH - 2) > 0.0
+    as_shown = likely_values(agent, shown, STARTS, 0).deviation()
+    assert as_shown == likely_values(agent, shown, STARTS, 0, transitions=2 * LENGTH - 2).deviation()
 
 
 def test_the_process_speaks_for_drivers_known_as_well_as_its_own(agent: DvfAgent) -> None:
-    traits = np.random.default_rng(0).standard_normal((40, 8))
+    traits = np.random.default_rng(0).standard_normal((40, TRAITS))
     numbers = 3.0 * traits[:, -1] + 5.0 * np.random.default_rng(1).standard_normal(40)
     process = DriverProcess(traits, numbers, np.zeros(40), np.zeros(40))
     one = motion(1)
+    driver, shown = driver_by_motion(agent, one), likely_values(agent, one, STARTS, 0)
 
     def deviation(known_by: float) -> float:
-        process.shown = known_by
-        return corrected_deviation(agent, process, one, STARTS, 0)
+        return corrected_deviation(process, driver, shown, likely_values(agent, one, STARTS, 0, known_by))
 
     as_well = deviation(LENGTH - 1.0)
-    assert as_well == pytest.approx(process.of(driver_by_motion(agent, one))[1])
+    assert as_well == pytest.approx(process.of(driver)[1])
     assert deviation(10.0 * LENGTH) > as_well, "known worse than the recorded ones"
     assert deviation(LENGTH / 10.0) < as_well, "known better"
