@@ -78,8 +78,8 @@ def main(args: Value) -> int:
     console.print(f"discounted returns from {len(starts)} first states; reward: {agent.reward_summary}", markup=False)
     sampling, reward, motion = np.mean([one.doubts for one in found], axis=0)
     console.print(
-        f"±, a standard deviation: on average {sampling:.2g} by sampling, {reward:.2g} by reward heads that disagree, "
-        f"{motion:.2g} by how little motion was shown"
+        f"±, a standard deviation: on average {sampling:.2g} by sampling (at most; more --futures lower it), "
+        f"{reward:.2g} by reward heads that disagree, {motion:.2g} by how little motion was shown"
     )
     if correction:
         console.print("± of what is corrected: how far controllers like these lay from it, chance in returns left out")
