@@ -80,9 +80,9 @@ QUICK = Controllers(
     hands=20,
     episodes=4,
     updates=600,
-    shown=(2, 4),
+    shown=(4,),
     played=4,
-    begun=4,
+    begun=2,
     folder=Path("results/controllers_quick"),
     result=Path("results/zero_shot_quick.json"),
     bars=False,
@@ -161,8 +161,8 @@ def _unseen(args: Controllers) -> list[Unseen]:
         motion = task_dataset(folder, "lift", args.shown[-1], args.processes, first, {name: skill})
         whole = _cells(skill, PLAYED_SEED + 1000 * number, args.played, TASKS["lift"].steps)
         begun = _cells(skill, BEGUN_SEED + 2000 * number, args.begun, TAKEN)
-        played = [outcomes(cells, args.folder / "played", args.processes) for cells in (whole, begun)]
-        found.append(Unseen(name, motion, *played))
+        episodes = outcomes([*whole, *begun], args.folder / "played", args.processes)
+        found.append(Unseen(name, motion, episodes[: args.played], episodes[args.played :]))
     return found
 
 
