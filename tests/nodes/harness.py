@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,9 @@ from ament_index_python.packages import get_package_prefix
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
+# One after the other: what a killed process leaves in shared memory (eProsima/Fast-DDS#5469) is of its own domain.
+DOMAINS = itertools.cycle(range(1, 101))
+
 
 class Processes:
     """Starts the package's executables; whatever still runs at the end is killed, and that fails the test."""
@@ -26,7 +31,7 @@ class Processes:
     def __init__(self, domain: int, logs: Path) -> None:
         self.domain = domain
         self._logs = logs
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._started: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def start(
         self,
@@ -56,7 +61,7 @@ class Processes:
         environment = os.environ | {"ROS_DOMAIN_ID": str(self.domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=environment)
         log.close()
-        self._running.append(process)
+        self._started.append((name, process))
         return process
 
     def log_file(self, name: str) -> Path:
@@ -72,8 +77,15 @@ class Processes:
         process.send_signal(number)
         return process.wait(timeout)
 
+    def report(self) -> str:
+        """How each process fares and what it said."""
+        return "\n".join(
+            f"--- {name}: {'runs' if process.poll() is None else f'ended with {process.returncode}'}\n{self.log(name)}"
+            for name, process in self._started
+        )
+
     def close(self) -> None:
-        for process in self._running:
+        for _, process in self._started:
             if process.poll() is None:
                 process.kill()
                 process.wait()
@@ -88,8 +100,13 @@ class Observer:
         self.node = Node("observer", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._executor.spin, daemon=True)
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
+
+    def _spin(self) -> None:
+        while not self._ending.is_set():
+            self._executor.spin_once(timeout_sec=0.1)
 
     def collect(self, message_type: Any, topic: str, qos: Any = 100) -> list[Any]:
         """Subscribe; the list grows as messages come."""
@@ -98,16 +115,27 @@ class Observer:
         return messages
 
     def call(self, service_type: Any, name: str, request: Any, timeout: float = 30.0) -> Any:
+        """Ask, and ask again (with a warning) where no answer comes.
+
+        Middleware loses the answer to a client that the service has not discovered yet (ros2/rmw_fastrtps#842).
+        """
         client = self.node.create_client(service_type, name)
         wait_for(client.service_is_ready, f"service {name}", timeout)
-        future = client.call_async(request)
-        wait_for(future.done, f"answer of {name}", timeout)
+        asked = [client.call_async(request)]
+        try:
+            wait_for(asked[0].done, f"answer of {name}", timeout / 2)
+        except AssertionError:
+            warnings.warn(f"no answer of {name} within {timeout / 2:g} s; asked again", stacklevel=2)
+            asked.append(client.call_async(request))
+        answered = wait_for(lambda: next((future for future in asked if future.done()), None), f"answer of {name}")
         self.node.destroy_client(client)
-        return future.result()
+        return answered.result()
 
     def close(self) -> None:
+        # The thread ends first: an executor that is shut down under it, or a node that it still takes from, is torn.
+        self._ending.set()
+        self._thread.join()
         self._executor.shutdown()
-        self._thread.join(5)
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
@@ -124,11 +152,12 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> 
 
 @contextmanager
 def ros_domain(logs: Path) -> Iterator[tuple[Processes, Observer]]:
-    """Processes and an observer on a domain that no other test uses at this time."""
-    with domain_coordinator.domain_id() as domain:
+    """Processes and an observer on a domain that no other test uses; a test that fails says what the processes said."""
+    with domain_coordinator.domain_id(lambda: next(DOMAINS)) as domain:
         processes, observer = Processes(domain, logs), Observer(domain)
         try:
             yield processes, observer
         finally:
             observer.close()
+            print(processes.report(), file=sys.stderr)  # pytest shows it where the test failed
             processes.close()
