@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,13 @@ from ament_index_python.packages import get_package_prefix
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 
-# One after the other: what a killed process leaves in shared memory (eProsima/Fast-DDS#5469) is of its own domain.
-DOMAINS = itertools.cycle(range(1, 101))
+# Each test takes the next: what a killed process leaves in shared memory (eProsima/Fast-DDS#5469) meets no other.
+_DOMAINS = itertools.cycle(range(1, 101))
+
+
+def own_domain() -> AbstractContextManager[int]:
+    """A domain that is nobody else's on this machine, and that no earlier test of this session had."""
+    return domain_coordinator.domain_id(lambda: next(_DOMAINS))
 
 
 class Processes:
@@ -153,7 +158,7 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = 30.0) -> 
 @contextmanager
 def ros_domain(logs: Path) -> Iterator[tuple[Processes, Observer]]:
     """Processes and an observer on a domain that no other test uses; a test that fails says what the processes said."""
-    with domain_coordinator.domain_id(lambda: next(DOMAINS)) as domain:
+    with own_domain() as domain:
         processes, observer = Processes(domain, logs), Observer(domain)
         try:
             yield processes, observer

@@ -11,13 +11,12 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import domain_coordinator
 import pytest
 from std_srvs.srv import SetBool
 
 from dvf_ros.data.bag_reader import BagReader
 from dvf_ros.msg import ControllerStatus
-from tests.nodes.harness import Observer, Processes, ros_domain
+from tests.nodes.harness import Observer, Processes, own_domain, ros_domain
 from tests.nodes.simulated_arm import PERIOD, SimulatedArm, stamp_of
 
 pytestmark = pytest.mark.ros
@@ -126,7 +125,7 @@ def test_the_launch_ends_with_the_collection_and_leaves_nothing(tmp_path: Path) 
         f"output:={tmp_path / 'bags'}",
     ]
     words += [f"result:={tmp_path / 'collect.json'}", "namespace:=left"]
-    with domain_coordinator.domain_id() as domain:
+    with own_domain() as domain:
         environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         for extra, status in (([], 0), (["behaviors:=[expret]"], 1)):
             launch = subprocess.Popen(

@@ -8,11 +8,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import domain_coordinator
 import pytest
 
 from dvf_ros.cli.futures import Futures, main
 from dvf_ros.data.bag_reader import BagReader
+from tests.nodes.harness import own_domain
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(300)]
 
@@ -37,7 +37,7 @@ def still_running(domain: int) -> list[str]:
 def launched(result: Path, *arguments: str) -> tuple[dict[str, Any], str]:
     """The figures and the output of a run that left nothing behind and told by its status whether its bars hold."""
     words = ["ros2", "launch", "dvf_ros", "controller.launch.py", "sim:=true", f"result:={result}", *arguments]
-    with domain_coordinator.domain_id() as domain:
+    with own_domain() as domain:
         environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=240)
         output = done.stdout + done.stderr

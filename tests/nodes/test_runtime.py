@@ -8,20 +8,20 @@ import signal
 import threading
 from collections.abc import Iterator
 
-import domain_coordinator
 import pytest
 from rclpy.node import Node
 from rclpy.task import Future
 
 from dvf_ros.nodes.runtime import run
+from tests.nodes.harness import own_domain
 
 pytestmark = pytest.mark.ros
 
 
 @pytest.fixture(autouse=True)
-def own_domain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    with domain_coordinator.domain_id() as domain:
+    with own_domain() as domain:
         monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
         yield
     for number, handler in handlers.items():
