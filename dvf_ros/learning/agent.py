@@ -233,11 +233,6 @@ class DvfAgent(nn.Module):
         driver = driver if isinstance(driver, Tensor) else torch.tensor([driver], device=self.device)
         return lambda state, offset, noise: occupancy.sample(state, offset, driver, noise, steps)
 
-    def _sample_chunks(self, start: Tensor, noise: Tensor) -> Tensor:
-        if self.samples_in_one_step:
-            return self.one_step_prior.sample(start, noise, 1)
-        return self.prior.sample(start, noise, self.decision.prior_steps)
-
     def _encode(self, state: np.ndarray) -> Tensor:
         """Model space (1, E) of a state (D,)."""
         return self.encoder.encode(torch.from_numpy(checked_state(self.spec, state)).to(self.device).unsqueeze(0))
@@ -249,7 +244,8 @@ class DvfAgent(nn.Module):
         count = self.decision.candidates if self.decision.policy == "best" else 1
         shape = (count, self.training_config.chunk, self.spec.action_size)
         noise = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(self.device)
-        chunks = self._sample_chunks(start, noise * self.decision.prior_temperature)
+        model, steps = (self.one_step_prior, 1) if self.samples_in_one_step else (self.prior, self.decision.prior_steps)
+        chunks = model.sample(start, noise * self.decision.prior_temperature, steps)
         if count > 1 and self.distilled and self.decision.actor_proposes:
             chunks[0] = self.actor.act(start)[0]  # what was chosen on average competes with the samples
         return self.bounded(chunks)

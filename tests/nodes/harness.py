@@ -31,7 +31,7 @@ def own_domain() -> AbstractContextManager[int]:
 
 
 class Processes:
-    """Starts the package's executables; whatever still runs at the end is killed, and that fails the test."""
+    """Starts the package's executables; whatever still runs at the end is killed."""
 
     def __init__(self, domain: int, logs: Path) -> None:
         self.domain = domain
