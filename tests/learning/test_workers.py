@@ -41,7 +41,8 @@ def start(work: Callable[[int, Path], None], folder: Path) -> list[multiprocessi
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "torch._dynamo"])  # else each process imports them, for 15 s
     processes = [context.Process(target=enter, args=(work, rank, port, folder)) for rank in range(2)]
     for process in processes:
         process.start()
