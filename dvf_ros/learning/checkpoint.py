@@ -7,6 +7,7 @@ the behaviors, the horizon, the dataset's digest and the commit. Normalisation l
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -106,6 +107,35 @@ def load_checkpoint(
         first = str(error).splitlines()[1].strip()
         raise CheckpointError(f"'{path}' was trained by another version ({first}); train anew with this one") from error
     return agent
+
+
+def load_alike(paths: Sequence[Path], spec: RobotSpec) -> list[DvfAgent]:
+    """Read agents of one spec that were trained on the same data in the same way, each with a seed of its own.
+
+    Raises CheckpointError where that is not so, or what `load_checkpoint` does.
+    """
+    agents = [load_checkpoint(path, spec) for path in paths]
+    first, *others = [_training_facts(path) for path in paths]
+    for path, facts in zip(paths[1:], others, strict=True):
+        for name, expected in first.items():
+            if name != "seed" and facts[name] != expected:
+                raise CheckpointError(
+                    f"'{path}': expected an agent trained as '{paths[0]}' was but for the seed, found {name} "
+                    f"{facts[name]} for {expected}; train it so, with another --training.seed"
+                )
+    seeds = [facts["seed"] for facts in (first, *others)]
+    if len(set(seeds)) < len(seeds):
+        raise CheckpointError(
+            f"expected agents of different seeds, found {', '.join(map(str, seeds))}: how agents of one seed "
+            "differ says nothing; train another with another --training.seed"
+        )
+    return agents
+
+
+def _training_facts(path: Path) -> dict[str, object]:
+    """What an agent was trained on and how, by name."""
+    description = read_description(path.with_suffix(".yaml"))
+    return asdict(description.training) | {"data": description.dataset_digest}
 
 
 def read_description(path: str | Path) -> Description:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.parts import write_part
-from benchmarks.zero_shot_controllers import in_deviations, some_skill, summary
+from benchmarks.zero_shot_controllers import in_deviations, some_skill, summary, together
 from dvf_ros.core.results import Bar
 from dvf_ros.sim.behaviors import BEHAVIORS
 
@@ -32,6 +32,14 @@ def test_the_summary_ranks_and_measures_in_shares_of_the_mean_return() -> None:
     figures = summary(found, "value")
     assert figures["tau"] == pytest.approx(1.0) and figures["error"] == pytest.approx(2 / 9)
     assert summary(found, "value_unknown")["error"] == pytest.approx(4 / 9)
+
+
+def test_agents_are_averaged_and_how_they_differ_is_doubt() -> None:
+    by_agent = [{"value": value, "value_deviation": 3.0, "corrected": 1.0, "return": 2.0} for value in (1.0, 5.0)]
+    found = together({"hand": by_agent})["hand"]
+    assert found["value"] == 3.0 and found["return"] == 2.0
+    assert found["value_deviation"] == pytest.approx(np.hypot(3.0, np.std([1.0, 5.0], ddof=1)))
+    assert together({"hand": by_agent[:1]})["hand"] == by_agent[0]
 
 
 def test_errors_are_measured_in_their_own_deviations() -> None:

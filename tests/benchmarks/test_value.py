@@ -12,7 +12,9 @@ from benchmarks.continued import Cell, discounted, outcome
 from benchmarks.regressed_value import regress
 from benchmarks.resumable import trained
 from benchmarks.task_data import TASKS
+from benchmarks.value import in_deviations
 from benchmarks.value_agreement import agreement, interval, slope, spearman
+from benchmarks.value_estimators import Held, Sampled
 from dvf_ros.sim.behaviors import BEHAVIORS
 from tests.learning.small import CONFIG, dataset
 
@@ -47,6 +49,38 @@ def test_noise_of_the_truth_is_no_error_of_the_value() -> None:
     figures = agreement(value, value + 0.5 * rng.normal(size=2000), np.arange(2000) // 100, noise=0.25)
     assert figures["squared_error"] == pytest.approx(0.0, abs=0.03)
     assert figures["bias"] == pytest.approx(0.0, abs=0.05)
+
+
+def test_figures_of_several_trainings_are_their_mean() -> None:
+    rng = np.random.default_rng(0)
+    found, episode = rng.normal(size=300), np.arange(300) // 10
+    trainings = found + rng.normal(size=(3, 300)) * np.array([[0.1], [0.2], [0.3]])
+    figures = agreement(trainings, found, episode, noise=0.01)
+    each = [agreement(one, found, episode, noise=0.01) for one in trainings]
+    for name in ("spearman", "slope", "bias", "squared_error"):
+        assert figures[f"{name}_by_training"] == pytest.approx([one[name] for one in each])
+        assert figures[name] == pytest.approx(np.mean([one[name] for one in each]))
+        low, high = figures[f"{name}_interval"]
+        assert low < figures[name] < high
+
+
+def test_error_bars_are_held_against_what_was_found() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2, 4000)) * 2.0
+    held = Held(
+        states=np.zeros((4000, 1)),
+        actions=np.zeros((4000, 1)),
+        behavior=np.zeros(4000, int),
+        episode=np.arange(4000),
+        logged=np.zeros(4000),
+        restored=np.arange(4000),
+        continued=rng.normal(size=4000),
+        noise=1.0,
+    )
+    found = in_deviations([Sampled(one, np.full(4000, 1.0)) for one in values], held)
+    assert found["of one training"] == pytest.approx(np.sqrt((4.0 + 1.0) / (1.0 + 1.0)), rel=0.05)
+    exact = in_deviations([Sampled(one, np.full(4000, 2.0)) for one in values], held)
+    assert exact["of one training"] == pytest.approx(1.0, rel=0.05)
 
 
 def test_a_regressed_value_is_in_units_of_the_reward() -> None:

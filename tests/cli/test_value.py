@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,6 +51,35 @@ def test_the_occupancy_can_be_asked_in_hops(tmp_path: Path, capsys: pytest.Captu
         printed(-1)
 
 
+def test_several_agents_are_asked_together(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    paths = [tmp_path / f"agent{seed}.yaml" for seed in range(3)]
+    for seed, path in enumerate(paths):
+        agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, seed=seed)))
+        save_checkpoint(agent, path, "the data", "")
+    writer = DatasetWriter(tmp_path / "data", SPEC)
+    writer.append(episode(100, "a"))
+    writer.close()
+
+    def printed(*paths: Path) -> tuple[float, float, str]:
+        args = Value(paths[0], tmp_path / "data", also=paths[1:], reward="position.x", futures=64)
+        assert main(args) == 0
+        out = capsys.readouterr().out
+        row = next(line for line in out.splitlines() if line.startswith("│ a "))
+        value, deviation = (float(cell) for cell in row.split("│")[3:5])
+        return value, deviation, out
+
+    alone = [printed(path) for path in paths]
+    values = [value for value, _, _ in alone]
+    value, deviation, out = printed(*paths)
+    assert value == pytest.approx(statistics.mean(values), rel=0.02)
+    own = statistics.mean(deviation for _, deviation, _ in alone)
+    assert deviation == pytest.approx(math.hypot(own, statistics.stdev(values)), rel=0.05)
+    assert "by agents that disagree" in out and "by agents that disagree" not in alone[0][2]
+
+
 def test_what_others_earned_corrects_the_value(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,11 +101,17 @@ def test_what_others_earned_corrects_the_value(
     corrected = [float(row[4]) for row in rows if row[0].startswith("driver")]
     assert len(corrected) == 2 and corrected == sorted(corrected, reverse=True), "the best one first"
     assert all(float(row[5]) > 0.0 for row in rows if row[0].startswith("driver"))
+    other = replace(CONFIG.training, representation="context", seed=1)
+    save_checkpoint(train(dataset(), replace(CONFIG, training=other))[0], tmp_path / "other.yaml", "", "")
+    both = replace(args, reference=tmp_path / "reference", also=(tmp_path / "other.yaml",))
+    assert main(both) == 0
+    out = capsys.readouterr().out
+    assert "corrected" in out and "by agents that disagree" in out.replace("\n", " ")
     few = replace(args, reference=tmp_path / "data")
     with pytest.raises(DatasetError, match="expected at least 20 drivers"):
         main(few)
-    other = RobotSpec.parse(SPEC.text.replace("rate: 20", "rate: 10"))
-    writer = DatasetWriter(tmp_path / "other", other)
+    other_spec = RobotSpec.parse(SPEC.text.replace("rate: 20", "rate: 10"))
+    writer = DatasetWriter(tmp_path / "other", other_spec)
     writer.append(episode(0, "a"))
     writer.close()
     with pytest.raises(DatasetError, match=r"expected data of the agent's spec .* convert its bags"):

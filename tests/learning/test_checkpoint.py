@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,13 @@ import yaml
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.checkpoint import CheckpointError, load_checkpoint, read_description, save_checkpoint
+from dvf_ros.learning.checkpoint import (
+    CheckpointError,
+    load_alike,
+    load_checkpoint,
+    read_description,
+    save_checkpoint,
+)
 from dvf_ros.learning.config import DecisionConfig
 from dvf_ros.learning.training import train
 from tests.learning.small import CONFIG, SPEC, dataset
@@ -105,3 +113,23 @@ def test_a_missing_half_is_named(path: Path, suffix: str) -> None:
     path.with_suffix(suffix).unlink()
     with pytest.raises(CheckpointError, match=rf"agent\{suffix}' cannot be read"):
         load_checkpoint(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "data", "message"),
+    [
+        ({"seed": 1, "perturbation": 0.2}, "the data", r"trained as .* found perturbation 0.2 for 0.1; train it so"),
+        ({"seed": 1}, "other data", "found data other data for the data"),
+        ({}, "the data", "expected agents of different seeds, found 0, 0"),
+    ],
+)
+def test_agents_that_are_asked_together_differ_by_the_seed_alone(
+    tmp_path: Path, change: dict[str, Any], data: str, message: str
+) -> None:
+    paths = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
+    for path, settings, digest in ((paths[0], {}, "the data"), (paths[1], change, data)):
+        made = DvfAgent(SPEC, ("a", "b"), 10, replace(CONFIG.training, **settings), CONFIG.decision)
+        save_checkpoint(made, path, digest, commit="")
+    assert len(load_alike(paths[:1], SPEC)) == 1
+    with pytest.raises(CheckpointError, match=message):
+        load_alike(paths, SPEC)
