@@ -44,8 +44,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, required=True, help="learning rate; the library's default is 1e-4")
     parser.add_argument("--updates", type=int, required=True)
     parser.add_argument("--discount", type=float, required=True)
+    parser.add_argument("--seed", type=int, required=True)
     args = parser.parse_args()
-    d3rlpy.seed(0)
+    d3rlpy.seed(args.seed)
     torch.set_num_threads(1)
     log = np.load(args.log)
     data = MDPDataset(

@@ -24,13 +24,17 @@ from benchmarks.continued import Cell, Outcome, outcomes
 from benchmarks.resumable import trained
 from benchmarks.task_data import TASKS, task_dataset
 from benchmarks.value_agreement import agreement, interval, squared_error
-from benchmarks.value_estimators import DVF, FQE, IN_HOPS, REGRESSED, Held, estimates
+from benchmarks.value_estimators import DVF, FQE, IN_HOPS, REGRESSED, UNKNOWN, Held, Sampled, estimates, shipped_values
 from dvf_ros.core.results import Bar, write_results
+from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.sim.behaviors import BEHAVIORS
 
 HELD_OUT_SEED = 500
 TRUTHS = ("logged", "continued")
+MEAN = "mean of all trainings"
+SHIPPED_NAME = f"shipped checkpoint, {UNKNOWN}"
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class ValueBenchmark:
     """Episodes to train on, of the scripted behaviors."""
     updates: int = 8000
     """Training updates of everything that is trained."""
+    trainings: int = 3
+    """How many times everything is trained, with the seeds from 0 on."""
     held_out: int = 64
     """Episodes that states are taken from."""
     tail: int = 120
@@ -60,6 +66,7 @@ class ValueBenchmark:
 QUICK = ValueBenchmark(
     episodes=40,
     updates=600,
+    trainings=2,
     held_out=8,
     runs=4,
     folder=Path("results/value_quick"),
@@ -71,36 +78,49 @@ QUICK = ValueBenchmark(
 def main(args: ValueBenchmark) -> int:
     """Run what is missing; status 1 if a bar does not hold."""
     data = task_dataset(args.folder / "dataset", "lift", args.episodes, args.processes)
-    training = TrainingConfig(updates=args.updates, sampler_distillation=0, distillation=0)
-    config = LearningConfig(training, DecisionConfig(device="cpu"))
-    agent = trained(data, config, args.folder / "panda_lift.yaml")
+    agents = [_trained(data, args, seed) for seed in range(args.trainings)]
+    discount, names = agents[0].training_config.discount, sorted(BEHAVIORS)
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + args.held_out)
-    names = sorted(BEHAVIORS)
     cells = [
-        Cell(BEHAVIORS[names[seed % len(names)]], seed, TASKS["lift"].steps, args.tail, args.runs, training.discount)
+        Cell(BEHAVIORS[names[seed % len(names)]], seed, TASKS["lift"].steps, args.tail, args.runs, discount)
         for seed in seeds
     ]
-    held = _joined(cells, outcomes(cells, args.folder / "held_out", args.processes), agent.behavior_names)
-    values = estimates(agent, data, held, args.updates, args.folder)
-    figures: dict[str, Any] = {name: _figures(found, held) for name, found in values.items()}
+    held = _joined(cells, outcomes(cells, args.folder / "held_out", args.processes), agents[0].behavior_names)
+    by_training = [estimates(agent, data, held, args.updates, args.folder) for agent in agents]
+    found = {name: [one[name] for one in by_training] for name in by_training[0]}
+    values = {name: np.stack([one.value for one in trainings]) for name, trainings in found.items()}
+    figures: dict[str, Any] = {name: _figures(trainings, held) for name, trainings in values.items()}
     best = {kind: _best(figures, kind) for kind in (REGRESSED, FQE)}
+    means = {name: values[name].mean(axis=0) for name in (DVF, IN_HOPS, *best.values())}
+    figures |= {f"{name}, {MEAN}": _figures(mean, held) for name, mean in means.items()}
+    figures[SHIPPED_NAME] = _figures(shipped_values(held), held)
     against, hops_against = (
         {name: _against(values, ours, best[kind], held) for kind, name in ((REGRESSED, "regression"), (FQE, "fqe"))}
         for ours in (DVF, IN_HOPS)
     )
+    means_against = {name: _against(means, name, best[FQE], held) for name in (DVF, IN_HOPS)}
     Console().print(_table(figures))
     about = {
         "states": {"logged": len(held.logged), "continued": len(held.restored)},
         "standard_deviation": {truth: float(np.std(held.truth(truth)[1])) for truth in TRUTHS},
         "noise_of_continued": held.noise,
         "ceiling_of_logged": agreement(held.continued, held.logged[held.restored], held.episode[held.restored]),
-        "by_behavior": _by_behavior(values[DVF], held, agent.behavior_names),
+        "by_behavior": _by_behavior(values[DVF], held, agents[0].behavior_names),
         "squared_error_as_share_of": against,
         "squared_error_in_hops_as_share_of": hops_against,
+        "squared_error_of_means_as_share_of_fqe": means_against,
+        "errorin_deviations": {name: in_deviations(found[name], held) for name in (DVF, IN_HOPS)},
     }
     bars = _bars(figures[DVF], against) if args.bars else []
     command = shlex.join(["python", "-m", "benchmarks.value", *sys.argv[1:]])
     return 0 if write_results(args.result, figures | about, bars, seeds, command) else 1
+
+
+def _trained(data: Dataset, args: ValueBenchmark, seed: int) -> DvfAgent:
+    training = TrainingConfig(seed=seed, updates=args.updates, sampler_distillation=0, distillation=0)
+    return trained(
+        data, LearningConfig(training, DecisionConfig(device="cpu")), args.folder / f"panda_lift_{seed}.yaml"
+    )
 
 
 def _joined(cells: list[Cell], outcomes: list[Outcome], behavior_names: tuple[str, ...]) -> Held:
@@ -121,11 +141,13 @@ def _joined(cells: list[Cell], outcomes: list[Outcome], behavior_names: tuple[st
 
 
 def _figures(values: np.ndarray, held: Held) -> dict[str, Any]:
-    """Agreement of values (N,) with either truth."""
+    """Agreement of values (N,) or, of several trainings, (S, N) with either truth."""
     found = {}
     for name in TRUTHS:
         rows, truth = held.truth(name)
-        found[name] = agreement(values[rows], truth, held.episode[rows], held.noise if name == "continued" else 0.0)
+        found[name] = agreement(
+            values[..., rows], truth, held.episode[rows], held.noise if name == "continued" else 0.0
+        )
     return found
 
 
@@ -135,9 +157,9 @@ def _by_behavior(values: np.ndarray, held: Held, names: tuple[str, ...]) -> dict
     for index, name in enumerate(names):
         mine = held.behavior[rows] == index
         found[name] = {
-            "mean_value": float(values[rows][mine].mean()),
+            "mean_value": float(values[:, rows[mine]].mean()),
             "mean_return": float(truth[mine].mean()),
-            **agreement(values[rows][mine], truth[mine], held.episode[rows][mine], held.noise),
+            **agreement(values[:, rows[mine]], truth[mine], held.episode[rows][mine], held.noise),
         }
     return found
 
@@ -149,12 +171,15 @@ def _best(figures: dict[str, Any], kind: str) -> str:
 
 
 def _against(values: dict[str, np.ndarray], ours: str, other: str, held: Held) -> dict[str, Any]:
-    """The squared error of one over the other's, against either truth, with its 95 % interval by paired resampling."""
+    """The squared error of one over the other's, against either truth, with its 95 % interval by paired resampling.
+
+    Of values (S, N) of several trainings both errors are means over trainings.
+    """
     found: dict[str, Any] = {"variant": other}
     for name in TRUTHS:
         rows, truth = held.truth(name)
         noise = held.noise if name == "continued" else 0.0
-        ratio = _error_ratio(values[ours][rows], values[other][rows], truth, noise)
+        ratio = _error_ratio(values[ours][..., rows], values[other][..., rows], truth, noise)
         found[name] = ratio(np.arange(len(rows)))
         found[f"{name}_interval"] = interval(ratio, held.episode[rows])
     return found
@@ -164,10 +189,30 @@ def _error_ratio(
     ours: np.ndarray, theirs: np.ndarray, truth: np.ndarray, noise: float
 ) -> Callable[[np.ndarray], float]:
     def ratio(rows: np.ndarray) -> float:
-        own = squared_error(ours[rows], truth[rows]) - noise
-        return own / (squared_error(theirs[rows], truth[rows]) - noise)
+        own, other = (squared_error(values[..., rows], truth[rows]) - noise for values in (ours, theirs))
+        return own / other
 
     return ratio
+
+
+def in_deviations(trainings: list[Sampled], held: Held) -> dict[str, float]:
+    """Root mean square of the errors against the simulator's runs in their error bars: 1 for true ones, more for small.
+
+    Of one training by what it says itself; of the mean of all with how these differ added; and by that alone.
+    """
+    rows, truth = held.truth("continued")
+    values = np.stack([one.value[rows] for one in trainings])
+    said = np.square([one.deviation[rows] for one in trainings])
+    differ = values.var(axis=0, ddof=1)
+
+    def size(errors: np.ndarray, variance: np.ndarray) -> float:
+        return float(np.sqrt(np.mean(np.square(errors) / (variance + held.noise))))
+
+    return {
+        "of one training": size(values - truth, said),
+        "of their mean": size(values.mean(axis=0) - truth, said.mean(axis=0) + differ),
+        "of their mean, by how they differ": size(values.mean(axis=0) - truth, differ),
+    }
 
 
 def _bars(own: dict[str, Any], against: dict[str, Any]) -> list[Bar]:

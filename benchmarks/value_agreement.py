@@ -45,15 +45,18 @@ def interval(figure: Callable[[np.ndarray], float], episode: np.ndarray, seed: i
     return float(low), float(high)
 
 
-def _picked(figure: Figure, predicted: np.ndarray, found: np.ndarray) -> Callable[[np.ndarray], float]:
-    return lambda rows: figure(predicted[rows], found[rows])
+def _picked(figure: Figure, trainings: np.ndarray, found: np.ndarray) -> Callable[[np.ndarray], float]:
+    return lambda rows: float(np.mean([figure(predicted[rows], found[rows]) for predicted in trainings]))
 
 
 def agreement(predicted: np.ndarray, found: np.ndarray, episode: np.ndarray, noise: float = 0.0) -> dict[str, object]:
-    """Spearman's rank correlation, slope, bias and squared error of predictions (N,), each with its 95 % interval.
+    """Spearman's rank correlation, slope, bias and squared error of predictions, each with its 95 % interval.
 
-    `noise` is the variance of `found` about the truth, which the squared error does not count.
+    predicted (N,) or, of several trainings, (S, N): figures are then the mean over trainings, each one's own beside it.
+    Intervals are over episodes. `noise` is the variance of `found` about the truth, which the squared error does not
+    count.
     """
+    trainings = np.atleast_2d(predicted)
     figures: dict[str, Figure] = {
         "spearman": spearman,
         "slope": slope,
@@ -62,6 +65,9 @@ def agreement(predicted: np.ndarray, found: np.ndarray, episode: np.ndarray, noi
     }
     result: dict[str, object] = {}
     for name, figure in figures.items():
-        result[name] = figure(predicted, found)
-        result[f"{name}_interval"] = interval(_picked(figure, predicted, found), episode)
+        mean = _picked(figure, trainings, found)
+        result[name] = mean(np.arange(len(found)))
+        result[f"{name}_interval"] = interval(mean, episode)
+        if len(trainings) > 1:
+            result[f"{name}_by_training"] = [figure(one, found) for one in trainings]
     return result

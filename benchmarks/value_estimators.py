@@ -17,6 +17,7 @@ from benchmarks.regressed_value import regress
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
+from dvf_ros.learning.config import TrainingConfig
 from dvf_ros.learning.value import draw_randomness, estimate_value
 
 DVF, REGRESSED, FQE = "dvf", "regressed", "fqe"
@@ -57,33 +58,28 @@ class Held:
         return (self.restored, self.continued) if name == "continued" else (np.arange(len(self.logged)), self.logged)
 
 
-def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: Path) -> dict[str, np.ndarray]:
-    """Values (N,) as returns by every method, those that are not told the behavior too.
+@dataclass(frozen=True)
+class Sampled:
+    """Values (N,) from futures, and how uncertain each is by sampling and by reward heads that disagree."""
 
-    The shipped checkpoint is asked as the value monitor asks it: 16 futures, one sampling step, behavior unknown.
-    """
+    value: np.ndarray
+    deviation: np.ndarray
+
+
+def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: Path) -> dict[str, Sampled]:
+    """Values as returns by every method, those that are not told the behavior too; all train with the agent's seed."""
     encode = agent.encoder.encode
-    states = encode(torch.from_numpy(held.states).float())
-    behavior = torch.from_numpy(held.behavior)
+    states, behavior = encode(torch.from_numpy(held.states).float()), torch.from_numpy(held.behavior)
     dropped = torch.full_like(behavior, agent.occupancy.dropped)
-    shipped = load_checkpoint(SHIPPED)
     trained_on = encode(torch.from_numpy(np.array(data.states)))
     known = torch.from_numpy(np.repeat(data.behavior, data.episode_length))
     config = agent.training_config
     # First what takes longest: its values are kept, should the rest be cut.
     log = _log(agent, data, held, _told(trained_on, known), _told(states, behavior))
-    peers = {
-        f"{FQE}, {policy} actions, rate {rate:g}": _fqe(log, policy, rate, updates, config.discount, folder)
+    found = {
+        f"{FQE}, {policy} actions, rate {rate:g}": _certain(_fqe(log, policy, rate, updates, config, folder))
         for policy in ("cloned", "logged")
         for rate in RATES
-    }
-    found = {
-        DVF: sampled_values(agent, states, behavior),
-        IN_HOPS: sampled_values(agent, states, behavior, HOP),
-        f"{DVF}, {UNKNOWN}": sampled_values(agent, states, dropped),
-        f"shipped checkpoint, {UNKNOWN}": np.array(
-            [shipped.value(row, np.random.default_rng(k))[0] for k, row in enumerate(held.states)]
-        ),
     }
     labels = np.zeros(data.frames, np.float32)
     labels[1:] = data.rewards[:-1]  # on arrival: an episode's first state has none, and no return counts it
@@ -93,14 +89,24 @@ def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: 
             (f"{REGRESSED}, perturbed by {blur:g}", _told(trained_on, known), _told(states, behavior)),
             (f"{REGRESSED}, perturbed by {blur:g}, {UNKNOWN}", trained_on, states),
         ):
-            model = regress(data, seen, labels, config.discount, blur, updates)
-            found[name] = gain * model(asked).numpy()
-    return found | peers
+            model = regress(data, seen, labels, config.discount, blur, updates, config.seed)
+            found[name] = _certain(gain * model(asked).numpy())
+    return {
+        DVF: sampled(agent, states, behavior),
+        IN_HOPS: sampled(agent, states, behavior, HOP),
+        f"{DVF}, {UNKNOWN}": sampled(agent, states, dropped),
+    } | found
+
+
+def shipped_values(held: Held) -> np.ndarray:
+    """Values (N,) by the shipped checkpoint as the value monitor asks it: 16 futures, one step, behavior unknown."""
+    shipped = load_checkpoint(SHIPPED)
+    return np.array([shipped.value(row, np.random.default_rng(k))[0] for k, row in enumerate(held.states)])
 
 
 @torch.inference_mode()
-def sampled_values(agent: DvfAgent, states: Tensor, behavior: Tensor, hop: int | None = None) -> np.ndarray:
-    """Values (N,) of model-space states (N, E) where the behaviors (N,) drive: FUTURES futures, exact sampler.
+def sampled(agent: DvfAgent, states: Tensor, behavior: Tensor, hop: int | None = None) -> Sampled:
+    """Values of model-space states (N, E) where the behaviors (N,) or φ (N, P) drive: FUTURES futures, exact sampler.
 
     The occupancy is asked for `hop` ticks at once; for as many as its data covers where none is given.
     """
@@ -114,8 +120,14 @@ def sampled_values(agent: DvfAgent, states: Tensor, behavior: Tensor, hop: int |
             return agent.occupancy.sample(state, offset, index, noise, SAMPLING_STEPS)
 
         start = states[rows].unsqueeze(1)
-        found.append(estimate_value(sample, agent.reward.predict, start, draws, discount, hop).value)
-    return torch.cat(found).numpy()
+        one = estimate_value(sample, agent.reward.predict, start, draws, discount, hop)
+        found.append(torch.stack([one.value, torch.hypot(one.standard_error, one.disagreement)]))
+    return Sampled(*torch.cat(found, dim=1).numpy())
+
+
+def _certain(values: np.ndarray) -> Sampled:
+    """Values (N,) of a method that does not say how uncertain they are."""
+    return Sampled(values, np.zeros_like(values))
 
 
 def _told(states: Tensor, behavior: Tensor) -> Tensor:
@@ -134,14 +146,15 @@ def _log(agent: DvfAgent, data: Dataset, held: Held, states: Tensor, asked: Tens
 
 
 def _fqe(
-    log: dict[str, np.ndarray], policy: str, rate: float, updates: int, discount: float, folder: Path
+    log: dict[str, np.ndarray], policy: str, rate: float, updates: int, config: TrainingConfig, folder: Path
 ) -> np.ndarray:
     of = hashlib.sha256(log["observations"].tobytes() + log["query"].tobytes()).hexdigest()[:12]
-    path = folder / f"fqe_{policy}_{rate:g}_{updates}_{of}.npy"
+    path = folder / f"fqe_{policy}_{rate:g}_{updates}_{config.seed}_{of}.npy"
     if not path.exists():
         with tempfile.TemporaryDirectory() as place:
             np.savez(Path(place) / "log.npz", **log)
-            options = {"policy": policy, "rate": f"{rate:g}", "updates": updates, "discount": f"{discount:g}"}
-            words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-            run_peer("fqe.py", [Path(place) / "log.npz", path, *words])
-    return np.load(path)
+            numbers = {"rate": f"{rate:g}", "updates": updates, "discount": f"{config.discount:g}", "seed": config.seed}
+            words = [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
+            run_peer("fqe.py", [Path(place) / "log.npz", path, "--policy", policy, *words])
+    found: np.ndarray = np.load(path)
+    return found

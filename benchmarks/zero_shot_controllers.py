@@ -1,14 +1,17 @@
 """Six controllers that the training never saw, known by nothing but the states that they brought about.
 
 Run `python -m benchmarks.zero_shot_controllers` in the environment of env.sh; started again it goes on where it was
-cut. One agent is trained on many hands of all skills; of six others it sees some episodes, states only, and is asked
-what each is worth from states of other episodes. What they earned there is played out. From the start their values are
-corrected by what the hands of the training data earned beyond theirs; beside it stands what these returns say alone.
+cut. Agents are trained on many hands of all skills; of six others they see some episodes, states only, and are asked
+what each is worth from states of other episodes: their mean counts. What the six earned there is played out. From the
+start their values are corrected by what the hands of the training data earned beyond theirs; beside it stands what
+these returns say alone.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import statistics
 import sys
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -26,7 +29,7 @@ from benchmarks.continued import TAKEN, Cell, Outcome, outcomes
 from benchmarks.parts import write_part
 from benchmarks.resumable import trained
 from benchmarks.task_data import TASKS, task_dataset
-from benchmarks.value_estimators import FUTURES, sampled_values
+from benchmarks.value_estimators import FUTURES, sampled
 from dvf_ros.core.results import Bar, commit
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -44,6 +47,7 @@ SHARE = 4
 
 KNOWN, UNKNOWN = VALUES = "value", "value_unknown"
 CORRECTED, RETURNS_ALONE = "corrected", "returns_alone"
+DEVIATION = f"{KNOWN}_deviation"
 
 TRAINING = TrainingConfig(representation="context", context_depth=2, sampler_distillation=0, distillation=0)
 TAIL = 120
@@ -58,8 +62,10 @@ class Controllers:
     """Skills that the training data has."""
     episodes: int = 24
     """Episodes of each."""
-    updates: int = 12_000
+    updates: int = 36_000
     """Training updates."""
+    trainings: int = 3
+    """Agents, trained with the seeds from 0 on."""
     shown: tuple[int, ...] = (5, 20, 50, 100)
     """Episodes of an unseen controller that it is known by; bars are held by the last of these."""
     played: int = 200
@@ -80,6 +86,7 @@ QUICK = Controllers(
     hands=20,
     episodes=4,
     updates=600,
+    trainings=2,
     shown=(4,),
     played=4,
     begun=2,
@@ -108,34 +115,65 @@ def main(args: Controllers) -> int:
     rng = np.random.default_rng(0)
     hands = {f"hand {number:02}": some_skill(rng.random(), rng) for number in range(args.hands)}
     data = task_dataset(args.folder / "dataset", "lift", args.hands * args.episodes, args.processes, skills=hands)
-    settings = replace(TRAINING, updates=args.updates)
-    agent = trained(data, LearningConfig(settings, DecisionConfig(device="cpu")), args.folder / "panda_lift.yaml")
-    agent.configure(replace(agent.decision, futures=FUTURES))
-    records = driver_records(agent, data, recorded_rewards(agent, data), np.random.default_rng(0))
-    processes = {
-        CORRECTED: fit_correction(records),
-        RETURNS_ALONE: DriverProcess(records.traits, records.earned, records.luck, records.shown),
-    }
+    asked = [_asked(data, args, seed) for seed in range(args.trainings)]
     unseen = _unseen(args)
-    by_shown = {count: {one.name: _from_start(agent, processes, one, count) for one in unseen} for count in args.shown}
-    start = by_shown[args.shown[-1]]
-    visited = {one.name: _where_it_goes(agent, one) for one in unseen}
-    summaries = {count: _summaries(found) for count, found in by_shown.items()}
+    by_shown = {
+        count: {one.name: [_from_start(agent, one, count) for agent in asked] for one in unseen} for count in args.shown
+    }
+    visited_by_agent = {one.name: [_where_it_goes(agent.agent, one) for agent in asked] for one in unseen}
+    means = {count: together(found) for count, found in by_shown.items()}
+    start, visited = means[args.shown[-1]], together(visited_by_agent)
+    summaries = {count: _summaries(found) for count, found in means.items()}
     figures = {
         "commit": commit(),
-        "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates},
+        "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates, "seeds": args.trainings},
         "played_episodes": args.played,
         "begun_episodes": args.begun,
         "by_shown_episodes": summaries,
         "by_controller": {name: {"start": start[name], "visited": visited[name]} for name in start},
         "start": summaries[args.shown[-1]],
         "visited": {column: summary(visited, column) for column in VALUES},
+        "by_training": [_summaries(_of_one(by_shown[args.shown[-1]], number)) for number in range(args.trainings)],
     }
     Console().print(_table(start, visited))
     bars = _bars(figures) if args.bars else []
     command = "make bench-zero-shot PART=controllers"
     holds = write_part(args.result, {"controllers": figures}, bars, [MOTION_SEED, PLAYED_SEED, BEGUN_SEED], command)
     return 0 if holds else 1
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An agent, and what the returns of its training's hands teach it: see CORRECTED and RETURNS_ALONE."""
+
+    agent: DvfAgent
+    processes: dict[str, DriverProcess]
+
+
+def _asked(data: Dataset, args: Controllers, seed: int) -> Asked:
+    settings = replace(TRAINING, updates=args.updates, seed=seed)
+    config = LearningConfig(settings, DecisionConfig(device="cpu"))
+    agent = trained(data, config, args.folder / f"panda_lift_{seed}.yaml")
+    agent.configure(replace(agent.decision, futures=FUTURES))
+    records = driver_records(agent, data, recorded_rewards(agent, data), np.random.default_rng(0))
+    alone = DriverProcess(records.traits, records.earned, records.luck, records.shown)
+    return Asked(agent, {CORRECTED: fit_correction(records), RETURNS_ALONE: alone})
+
+
+def _of_one(found: dict[str, list[dict[str, float]]], number: int) -> dict[str, dict[str, float]]:
+    """What one of the agents says of each controller."""
+    return {name: by_agent[number] for name, by_agent in found.items()}
+
+
+def together(found: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """The mean of what the agents say of each controller; the value's deviation counts how they differ."""
+    means = {}
+    for name, by_agent in found.items():
+        mean = {key: statistics.mean(one[key] for one in by_agent) for key in by_agent[0]}
+        if DEVIATION in mean and len(by_agent) > 1:
+            mean[DEVIATION] = math.hypot(mean[DEVIATION], statistics.stdev(one[KNOWN] for one in by_agent))
+        means[name] = mean
+    return means
 
 
 @dataclass(frozen=True)
@@ -172,8 +210,9 @@ def _cells(skill: Skill, first_seed: int, episodes: int, steps: int) -> list[Cel
     return [Cell(skill, seed, steps, TAIL, 0, TRAINING.discount) for seed in seeds]
 
 
-def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unseen, shown: int) -> dict[str, float]:
+def _from_start(asked: Asked, one: Unseen, shown: int) -> dict[str, float]:
     """Mean value and return from the first states, the controller known by so many episodes."""
+    agent, processes = asked.agent, asked.processes
     motion = one.shown(shown)
     driver = driver_by_motion(agent, motion)
     more, (alone, alone_deviation) = processes[CORRECTED].of(driver)[0], processes[RETURNS_ALONE].of(driver)
@@ -186,7 +225,7 @@ def _from_start(agent: DvfAgent, processes: dict[str, DriverProcess], one: Unsee
     )
     return {
         KNOWN: value,
-        f"{KNOWN}_deviation": likely.deviation(),
+        DEVIATION: likely.deviation(),
         UNKNOWN: float(found[UNKNOWN].mean()),
         CORRECTED: value + more,
         f"{CORRECTED}_deviation": corrected_deviation(processes[CORRECTED], driver, likely, as_recorded),
@@ -209,8 +248,8 @@ def _values(agent: DvfAgent, states: np.ndarray, driver: Tensor) -> dict[str, np
     encoded = agent.encoder.encode(torch.from_numpy(states).float())
     dropped = torch.full((len(encoded),), agent.occupancy.dropped)
     return {
-        KNOWN: sampled_values(agent, encoded, driver.expand(len(encoded), -1)),
-        UNKNOWN: sampled_values(agent, encoded, dropped),
+        KNOWN: sampled(agent, encoded, driver.expand(len(encoded), -1)).value,
+        UNKNOWN: sampled(agent, encoded, dropped).value,
     }
 
 
