@@ -62,7 +62,7 @@ class Controllers:
     """Skills that the training data has."""
     episodes: int = 24
     """Episodes of each."""
-    updates: int = 36_000
+    updates: int = 24_000
     """Training updates."""
     trainings: int = 3
     """Agents, trained with the seeds from 0 on."""
