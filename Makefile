@@ -28,7 +28,7 @@ reproduce: setup  ## all that led to the shipped checkpoint: collect, convert, t
 bench-occupancy: setup  ## futures against what happened, on held-out Lift episodes (20 min); QUICK=1 for a short form
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.occupancy $(ARGS)
 
-bench-value: setup  ## V against returns, logged and from the restored simulator, beside regression and FQE (45 min); QUICK=1
+bench-value: setup  ## V against returns, logged and from the restored simulator, beside regression and FQE, three trainings each (90 min); QUICK=1
 	@scripts/peers d3rlpy
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.value $(ARGS)
 

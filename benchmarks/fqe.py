@@ -41,7 +41,6 @@ def main() -> None:
     parser.add_argument("log", type=Path, help="npz: observations, actions, rewards, timeouts, query, query_actions")
     parser.add_argument("values", type=Path)
     parser.add_argument("--policy", choices=("cloned", "logged"), required=True)
-    parser.add_argument("--rate", type=float, required=True, help="learning rate; the library's default is 1e-4")
     parser.add_argument("--updates", type=int, required=True)
     parser.add_argument("--discount", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
@@ -63,7 +62,7 @@ def main() -> None:
     if args.policy == "cloned":
         _fit(policy, data, args.updates)
         kind, actions = FQE, policy.predict(log["query"])
-    config = FQEConfig(batch_size=BATCH, gamma=args.discount, learning_rate=args.rate)
+    config = FQEConfig(batch_size=BATCH, gamma=args.discount)
     evaluation = kind(policy, config)
     _fit(evaluation, data, args.updates)
     np.save(args.values, evaluation.predict_value(log["query"], actions).reshape(-1))

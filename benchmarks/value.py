@@ -24,7 +24,18 @@ from benchmarks.continued import Cell, Outcome, outcomes
 from benchmarks.resumable import trained
 from benchmarks.task_data import TASKS, task_dataset
 from benchmarks.value_agreement import agreement, interval, squared_error
-from benchmarks.value_estimators import DVF, FQE, IN_HOPS, REGRESSED, UNKNOWN, Held, Sampled, estimates, shipped_values
+from benchmarks.value_estimators import (
+    DVF,
+    FQE,
+    FQE_OF,
+    IN_HOPS,
+    REGRESSED,
+    UNKNOWN,
+    Held,
+    Sampled,
+    estimates,
+    shipped_values,
+)
 from dvf_ros.core.results import Bar, write_results
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -90,15 +101,15 @@ def main(args: ValueBenchmark) -> int:
     found = {name: [one[name] for one in by_training] for name in by_training[0]}
     values = {name: np.stack([one.value for one in trainings]) for name, trainings in found.items()}
     figures: dict[str, Any] = {name: _figures(trainings, held) for name, trainings in values.items()}
-    best = {kind: _best(figures, kind) for kind in (REGRESSED, FQE)}
-    means = {name: values[name].mean(axis=0) for name in (DVF, IN_HOPS, *best.values())}
+    others = {"regression": _best(figures, REGRESSED), "fqe": _best(figures, FQE), "fqe as it comes": FQE_OF["cloned"]}
+    means = {name: values[name].mean(axis=0) for name in (DVF, IN_HOPS, *others.values())}
     figures |= {f"{name}, {MEAN}": _figures(mean, held) for name, mean in means.items()}
     figures[SHIPPED_NAME] = _figures(shipped_values(held), held)
-    against, hops_against = (
-        {name: _against(values, ours, best[kind], held) for kind, name in ((REGRESSED, "regression"), (FQE, "fqe"))}
+    against, hops_against, mean_against, mean_hops_against = (
+        {name: _against(of, ours, other, held) for name, other in others.items()}
+        for of in (values, means)
         for ours in (DVF, IN_HOPS)
     )
-    means_against = {name: _against(means, name, best[FQE], held) for name in (DVF, IN_HOPS)}
     Console().print(_table(figures))
     about = {
         "states": {"logged": len(held.logged), "continued": len(held.restored)},
@@ -108,8 +119,9 @@ def main(args: ValueBenchmark) -> int:
         "by_behavior": _by_behavior(values[DVF], held, agents[0].behavior_names),
         "squared_error_as_share_of": against,
         "squared_error_in_hops_as_share_of": hops_against,
-        "squared_error_of_means_as_share_of_fqe": means_against,
-        "errorin_deviations": {name: in_deviations(found[name], held) for name in (DVF, IN_HOPS)},
+        "squared_error_of_means_as_share_of": mean_against,
+        "squared_error_of_means_in_hops_as_share_of": mean_hops_against,
+        "error_in_deviations": {name: in_deviations(found[name], held) for name in (DVF, IN_HOPS)},
     }
     bars = _bars(figures[DVF], against) if args.bars else []
     command = shlex.join(["python", "-m", "benchmarks.value", *sys.argv[1:]])

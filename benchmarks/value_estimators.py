@@ -21,6 +21,9 @@ from dvf_ros.learning.config import TrainingConfig
 from dvf_ros.learning.value import draw_randomness, estimate_value
 
 DVF, REGRESSED, FQE = "dvf", "regressed", "fqe"
+FQE_OF = {policy: f"{FQE}, {policy} actions" for policy in ("cloned", "logged")}
+"""By what stands in the policy's place; with a cloned one it is as the library has it."""
+
 UNKNOWN = "behavior unknown"
 HOP = 10
 """Ticks; of 5, 10, 20, 40 and the data's horizon one of those of least error on episodes of the seeds from 20000 on."""
@@ -32,8 +35,6 @@ STATES = 64
 """States that are valued with the same draws."""
 
 SHIPPED = Path("resource/panda_lift.yaml")
-RATES = (1e-4, 1e-3)
-"""Learning rates of FQE: the library's default, and the regression's."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,7 @@ def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: 
     config = agent.training_config
     # First what takes longest: its values are kept, should the rest be cut.
     log = _log(agent, data, held, _told(trained_on, known), _told(states, behavior))
-    found = {
-        f"{FQE}, {policy} actions, rate {rate:g}": _certain(_fqe(log, policy, rate, updates, config, folder))
-        for policy in ("cloned", "logged")
-        for rate in RATES
-    }
+    found = {FQE_OF[policy]: _certain(_fqe(log, policy, updates, config, folder)) for policy in FQE_OF}
     labels = np.zeros(data.frames, np.float32)
     labels[1:] = data.rewards[:-1]  # on arrival: an episode's first state has none, and no return counts it
     gain = 1.0 / (1.0 - config.discount)
@@ -145,15 +142,13 @@ def _log(agent: DvfAgent, data: Dataset, held: Held, states: Tensor, asked: Tens
     }
 
 
-def _fqe(
-    log: dict[str, np.ndarray], policy: str, rate: float, updates: int, config: TrainingConfig, folder: Path
-) -> np.ndarray:
+def _fqe(log: dict[str, np.ndarray], policy: str, updates: int, config: TrainingConfig, folder: Path) -> np.ndarray:
     of = hashlib.sha256(log["observations"].tobytes() + log["query"].tobytes()).hexdigest()[:12]
-    path = folder / f"fqe_{policy}_{rate:g}_{updates}_{config.seed}_{of}.npy"
+    path = folder / f"fqe_{policy}_{updates}_{config.seed}_{of}.npy"
     if not path.exists():
         with tempfile.TemporaryDirectory() as place:
             np.savez(Path(place) / "log.npz", **log)
-            numbers = {"rate": f"{rate:g}", "updates": updates, "discount": f"{config.discount:g}", "seed": config.seed}
+            numbers = {"updates": updates, "discount": f"{config.discount:g}", "seed": config.seed}
             words = [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
             run_peer("fqe.py", [Path(place) / "log.npz", path, "--policy", policy, *words])
     found: np.ndarray = np.load(path)
