@@ -44,6 +44,12 @@ def test_the_table_of_bars_says_what_the_results_hold() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_committed_result_is_explained_in_a_section(path: Path) -> None:
+    headings = re.findall("^## .*$", (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert any(f"`{path.stem}`" in heading for heading in headings), headings
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
 def test_a_committed_result_has_the_one_format(path: Path) -> None:
     record = json.loads(path.read_text())
     assert set(record) == {"name", "command", "commit", "machine", "date", "seeds", "figures", "bars"}
