@@ -59,4 +59,4 @@ class FaultyController(Controller):
 
 
 if __name__ == "__main__":
-    sys.exit(run(FaultyController))
+    sys.exit(run(FaultyController, shared_memory=False))

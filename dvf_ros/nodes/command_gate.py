@@ -173,4 +173,4 @@ class CommandGate(Node):
 
 def main() -> int:
     """Run the gate until it is told to end."""
-    return run(CommandGate)
+    return run(CommandGate, shared_memory=False)

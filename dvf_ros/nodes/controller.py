@@ -297,4 +297,4 @@ class Controller(LifecycleNode):
 
 def main() -> int:
     """Run the controller until it is told to end."""
-    return run(Controller)
+    return run(Controller, shared_memory=False)

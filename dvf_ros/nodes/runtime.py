@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -15,8 +16,10 @@ from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+from rclpy.utilities import get_rmw_implementation_identifier
 
 from dvf_ros.nodes.memory import settled_memory
+from dvf_ros.nodes.transport import without_shared_memory
 
 ENDING = {signal.SIGINT, signal.SIGTERM}
 BAD_START = (ValueError, OSError, InvalidParameterTypeException, InvalidParameterValueException)
@@ -30,12 +33,20 @@ class Closable(Protocol):
         """Finish; called once, on the executor's thread, while publishers still work."""
 
 
-def run(make_node: Callable[[], Node], *, executor: Callable[[], Executor] = SingleThreadedExecutor) -> int:
+def run(
+    make_node: Callable[[], Node],
+    *,
+    executor: Callable[[], Executor] = SingleThreadedExecutor,
+    shared_memory: bool = True,
+) -> int:
     """Make a node, spin it, close it; returns the process's exit status.
 
     The node ends on SIGINT or SIGTERM (status 0), or when its attribute `done`, a Future, has a result (that
     status). An error that a user can mend (bad parameter, spec or file) is told in one line, with status 1.
+    Without `shared_memory`, no other process can be left waiting by one that is killed (see `transport`).
     """
+    if not shared_memory:
+        os.environ.update(without_shared_memory(os.environ, get_rmw_implementation_identifier()))
     # rclpy's own handlers would shut the context down first, and no stop command could go out after that.
     signals = _note_signals()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)

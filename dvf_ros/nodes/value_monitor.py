@@ -134,4 +134,4 @@ class ValueMonitor(Node):
 
 def main() -> int:
     """Run the monitor until it is told to end."""
-    return run(ValueMonitor)
+    return run(ValueMonitor, shared_memory=False)

@@ -63,7 +63,7 @@ class Processes:
 
     def _run(self, words: list[str], name: str) -> subprocess.Popen[bytes]:
         log = open(self.log_file(name), "ab")  # noqa: SIM115 (the child keeps it)
-        environment = os.environ | {"ROS_DOMAIN_ID": str(self.domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        environment = {"ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"} | os.environ | {"ROS_DOMAIN_ID": str(self.domain)}
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=environment)
         log.close()
         self._started.append((name, process))

@@ -43,10 +43,8 @@ def test_every_fault_stops_the_robot_says_why_and_is_left_from_the_measured_pose
 
 
 def test_a_process_that_dies_or_hangs_is_stopped_and_its_successor_starts_where_the_robot_is(
-    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Path, tmp_path: Path
 ) -> None:
-    # Killed while it holds the lock of a port in shared memory, a process leaves whoever writes there waiting for ever.
-    monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
     for ending in run_deaths(checkpoint, tmp_path, repeats=1):
         assert math.isfinite(ending.stopped) and ending.degrees <= 1.0, ending
 
