@@ -83,6 +83,7 @@ def generate_launch_description() -> LaunchDescription:
     simulated = PythonExpression(["'", SIM, "'.lower() == 'true'"])
     use_sim_time = PythonExpression([simulated, " or '", LaunchConfiguration("use_sim_time"), "'.lower() == 'true'"])
     spec = {**value_of(str, "spec"), "use_sim_time": ParameterValue(use_sim_time, value_type=bool)}
+    speed = {"speed": PythonExpression(["float(", LaunchConfiguration("speed"), ") if ", simulated, " else 1.0"])}
     runs_episodes = IfCondition(PythonExpression([simulated, " and int('", EPISODES, "') > 0"]))
 
     # Which topics are remapped is known only once the spec is read.
@@ -95,7 +96,7 @@ def generate_launch_description() -> LaunchDescription:
             parameters=[
                 spec,
                 value_of(str, "checkpoint", "device", "policy"),
-                {"tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"])},
+                {"tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"]), **speed},
                 params_file,
             ],
             remappings=gated_topics(context),
@@ -108,7 +109,7 @@ def generate_launch_description() -> LaunchDescription:
         condition=IfCondition(GATE),
         parameters=[
             spec,
-            {"speed": PythonExpression(["float(", LaunchConfiguration("speed"), ") if ", simulated, " else 1.0"])},
+            speed,
             params_file,
         ],
         **NODE,

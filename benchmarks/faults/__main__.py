@@ -21,11 +21,12 @@ from benchmarks.faults.hostile import run_messages, run_parameters, run_specs
 from benchmarks.faults.lifecycle import run_lifecycle
 from benchmarks.faults.matrix import run_matrix
 from benchmarks.faults.processes import Ending, run_deaths, run_signals
+from benchmarks.faults.resumes import run_resumes
 from benchmarks.faults.rig import small_checkpoint
 from benchmarks.faults.soak import run_soak
 from dvf_ros.core.results import Bar, commit, write_results
 
-Part = Literal["matrix", "deaths", "signals", "lifecycle", "hostile", "soak"]
+Part = Literal["matrix", "deaths", "resumes", "signals", "lifecycle", "hostile", "soak"]
 MEMORY_MB = 20.0
 
 
@@ -33,7 +34,7 @@ MEMORY_MB = 20.0
 class Faults:
     """Measure what the controller and the gate do when something fails."""
 
-    part: tuple[Part, ...] = ("matrix", "deaths", "signals", "lifecycle", "hostile", "soak")
+    part: tuple[Part, ...] = ("matrix", "deaths", "resumes", "signals", "lifecycle", "hostile", "soak")
     """Which parts; what the result file says about the others stays."""
     quick: bool = False
     """The short form: each thing once or twice, the soak for 20 s."""
@@ -51,6 +52,7 @@ def main(args: Faults) -> int:
         parts: dict[Part, Callable[[], tuple[dict[str, object], list[Bar]]]] = {
             "matrix": lambda: matrix(checkpoint, folder, 1 if args.quick else 3),
             "deaths": lambda: deaths(checkpoint, folder, 2 if args.quick else 30),
+            "resumes": lambda: resumes(checkpoint, folder, 1 if args.quick else 10),
             "signals": lambda: signals(checkpoint, folder, 2 if args.quick else 6),
             "lifecycle": lambda: lifecycle(checkpoint, folder, 10 if args.quick else 100),
             "hostile": lambda: hostile(checkpoint, folder, 100 if args.quick else 1000),
@@ -103,6 +105,16 @@ def deaths(checkpoint: Path, folder: Path, repeats: int) -> tuple[dict[str, obje
         Bar("restart: degrees of the first target from the measured pose", _worst(e.degrees for e in endings), "<=", 1),
     ]
     return _endings(endings), bars
+
+
+def resumes(checkpoint: Path, folder: Path, repeats: int) -> tuple[dict[str, object], list[Bar]]:
+    """Stopped, moved by hand, and let go again."""
+    found = run_resumes(checkpoint, folder / "resumes", repeats)
+    kinds = {
+        kind: _worst(r.degrees for r in found if r.after == kind) for kind in dict.fromkeys(r.after for r in found)
+    }
+    bar = Bar("let go: degrees of the first targets from the measured pose", _worst(kinds.values()), "<=", 1)
+    return {"times": repeats, "degrees": kinds}, [bar]
 
 
 def signals(checkpoint: Path, folder: Path, repeats: int) -> tuple[dict[str, object], list[Bar]]:

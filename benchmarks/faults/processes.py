@@ -15,7 +15,7 @@ from lifecycle_msgs.msg import Transition
 from benchmarks.faults.matrix import parameter_words
 from benchmarks.faults.rig import SPEC, SPEC_FILE, Robot, push, rig, start_moving, transition
 from dvf_ros.control.gate import input_topic
-from tests.nodes.harness import Observer, wait_for
+from tests.nodes.harness import Observer, Processes, wait_for
 
 FULL_SPEED = 0.5
 
@@ -31,16 +31,21 @@ class Ending:
     ended: float = 0.0
 
 
+def gated_words(processes: Processes, checkpoint: Path) -> list[str]:
+    """Start a gate; returns the command line of controllers behind it."""
+    processes.start("command_gate", {"spec": SPEC_FILE})
+    gated = [f"{source.topic}:={input_topic(source.topic)}" for source in SPEC.action]
+    return [
+        *parameter_words({"spec": SPEC_FILE, "checkpoint": checkpoint}),
+        *(word for remapping in gated for word in ("-r", remapping)),
+    ]
+
+
 def run_deaths(checkpoint: Path, folder: Path, repeats: int) -> list[Ending]:
     """SIGKILL and SIGSTOP in turn, `repeats` of each; the gate has to stop the robot."""
     endings = []
     with rig(folder) as (processes, observer, robot):
-        processes.start("command_gate", {"spec": SPEC_FILE})
-        gated = [f"{source.topic}:={input_topic(source.topic)}" for source in SPEC.action]
-        words = [
-            *parameter_words({"spec": SPEC_FILE, "checkpoint": checkpoint}),
-            *(w for g in gated for w in ("-r", g)),
-        ]
+        words = gated_words(processes, checkpoint)
 
         def make(number: int) -> tuple[str, Popen[bytes]]:
             name = f"controller_{number}"  # the next one waits while this one drives: importing torch takes seconds

@@ -33,7 +33,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Request:
-    """A decision is needed for the `state` (D,) of this tick; `asked`: when, ns of a steady clock, if time counts."""
+    """A decision is needed for the `state` (D,) of this tick; `asked`: when, the robot's steady ns, if time counts."""
 
     stamp: int
     state: np.ndarray
@@ -66,16 +66,16 @@ class Brain:
 
     `execute` actions of a chunk are executed before a new decision is asked for; at most `max_reuse` more are, in a
     row, when decisions come too late. A gap between ticks of more than `gap` seconds drops the chunk; time that jumps
-    back, or far ahead, is a stop. While `paused` every tick is a stop; afterwards it goes on with a decision on the
-    state measured then. `now`, where given, is ns of a steady clock: inputs that stop arriving then stop the robot
-    whatever their stamps say.
+    back, or far ahead, is a stop. While it is `barred` (the reason) every tick is a stop; afterwards it goes on with a
+    decision on the state measured then. `now`, where given, is ns of a steady clock: inputs that stop arriving then
+    stop the robot whatever their stamps say.
     """
 
     def __init__(self, spec: RobotSpec, execute: int, max_reuse: int, gap: float) -> None:
         if execute < 1 or max_reuse < 0:
             raise ValueError(f"expected execute >= 1 and max_reuse >= 0, found {execute} and {max_reuse}")
         self.counters = Counters()
-        self.paused = False
+        self.barred = ""
         self.aligner = Aligner(spec.state)
         self.last_clamped = ""
         self._chunk_shape = (spec.action_size,)
@@ -109,17 +109,20 @@ class Brain:
         self.counters.refused_messages += 1
         self._watch.refuse(topic, reason)
 
-    def tick(self, stamp: int, now: int | None = None) -> Command | Request:
-        """The tick at `stamp` (ns): the next action of the chunk, a request for a decision, or a stop."""
+    def tick(self, stamp: int, now: int | None = None, clock: int | None = None) -> Command | Request:
+        """The tick at `stamp` (ns): the next action of the chunk, a request for a decision, or a stop.
+
+        `clock`, where given, is the time (ns) by which stamps are judged, where these themselves make the ticks.
+        """
         self.counters.ticks += 1
         jump = self._resynchronise(stamp)
         sample = self.aligner.sample(stamp)
         self._sample = sample
         if jump:
             return self.stop(stamp, jump)
-        if self.paused:
-            return self.stop(stamp, "paused")
-        wrong = self._watch.problem(stamp, now, self._moving_since)
+        if self.barred:
+            return self.stop(stamp, self.barred)
+        wrong = self._watch.problem(stamp, now, self._moving_since, clock)
         if not sample.valid or wrong:
             refused = "" if sample.valid else self._watch.refusals
             return self.stop(stamp, "; ".join(filter(None, (sample.problem, wrong))) + refused)
@@ -177,13 +180,20 @@ class Brain:
         """The last command was not sent."""
         self._safety.withdraw()
 
-    def unheard(self) -> None:
-        """Nobody listened to the last command."""
-        self._safety.unheard()
+    def unheard(self, numbers: np.ndarray) -> None:
+        """Nobody listened to these `numbers` (A,) bool of the last command."""
+        self._safety.unheard(numbers)
+
+    def lose_track(self) -> None:
+        """Nobody knows any more where the robot is, nor whether what was decided still suits."""
+        self._chunk = None
+        self._moving_since = None
+        self._safety.lose_track()
 
     def silence(self, now: int) -> str:
-        """Why no tick comes, at `now` (steady ns): the input that is missing."""
-        return f"no new state: {self._watch.silence(now)}"
+        """Why no tick comes, at `now` (steady ns): the input that is missing, or time itself."""
+        missing = self._watch.silence(now)
+        return f"no new state: {missing}" if missing else "no tick, though the state is new: the clock stands still"
 
     @property
     def at_rest(self) -> bool:
@@ -204,6 +214,7 @@ class Brain:
             step = min(step, self.aligner.jump)
         if step < 0 or step > FORWARD_JUMP_NS:
             self.counters.time_jumps += 1
+            self._safety.lose_track()  # a simulation began anew, or this machine slept
             return f"time jumped by {step * 1e-9:+.2f} s"
         if step > self._gap_ns:
             self._forget()

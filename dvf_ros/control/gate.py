@@ -58,6 +58,7 @@ class _Lane:
         self.previous = self.limits.stop_action(None)
         self.stamp: int | None = None
         self.heard: int | None = None
+        self.offered: int | None = None
         self.opened = False
         self.repeats = 0
         self.reason = f"no command yet on '{source.topic}'"
@@ -67,13 +68,13 @@ class _Lane:
         self._allowance = self._most
         self._since = 0
 
-    def move_to(self, wanted: np.ndarray, now: int) -> np.ndarray:
-        """Clamp `wanted` (size,), remember it as sent and return it.
+    def move_to(self, wanted: np.ndarray, now: int, anew: bool) -> np.ndarray:
+        """Clamp `wanted` (size,), remember it as sent and return it; `anew` if it comes after a silence.
 
         Commands come unevenly, so the rate is kept as an allowance that grows with time and is used up by change:
         in a time t no number changes by more than max_rate × (t + 2 periods), however many commands come.
         """
-        if self.heard is None:
+        if anew and self.heard is None:
             # Somebody may have moved the robot while it was stopped. Only the controller knows where it is now: its
             # first target is the measured value, and to come there slowly from the old one would be the jump.
             self.previous = np.where(self.limits.targets, np.nan, self.previous)
@@ -128,6 +129,8 @@ class Gate:
     def offer(self, topic: str, stamp: int | None, values: np.ndarray, now: int) -> list[Outgoing]:
         """Judge a command (size of the source,) of `stamp` ns, None where the topic has none; returns what to send."""
         lane = self._lanes[topic]
+        anew = not self._speaks(lane, now)
+        lane.offered = now
         if stamp is not None and lane.stamp is not None and stamp <= lane.stamp:
             if stamp >= lane.stamp - BACKWARD_JUMP_NS:
                 self.counters.stale += 1
@@ -142,7 +145,7 @@ class Gate:
         if self._estop:
             self.counters.blocked_by_estop += 1
             return []
-        safe = lane.move_to(values, now)
+        safe = lane.move_to(values, now, anew)
         lane.heard, lane.opened, lane.reason = now, True, ""
         self.counters.passed += 1
         self.counters.clamped += bool(lane.limits.changed(values, safe))
@@ -190,15 +193,24 @@ class Gate:
         self._button = pressed
         return self.press("pressed by topic") if pressed and not self._estop else []
 
-    def release(self) -> str:
-        """Unlatch the e-stop, so that the next fresh commands pass; returns why not, or nothing if it is done."""
+    def release(self, now: int) -> str:
+        """Unlatch the e-stop, so that the next fresh commands pass; returns why not, or nothing if it is done.
+
+        Targets that never paused would go on from where the robot was before somebody moved it.
+        """
         if self._button:
             return "the e-stop topic still says true; publish false there first"
+        for topic, lane in self._lanes.items():
+            if lane.limits.targets.any() and self._speaks(lane, now):
+                return f"targets still come on '{topic}', from before the stop; pause who sends them, then release"
         self._estop = ""
         for lane in self._lanes.values():
             if lane.reason and lane.opened:
                 lane.reason = "no fresh command since the e-stop was released"
         return ""
+
+    def _speaks(self, lane: _Lane, now: int) -> bool:
+        return lane.offered is not None and now - lane.offered < self._deadline * 1e9
 
     def _stop(self, topics: list[str], reason: str, at_once: bool = False) -> list[Outgoing]:
         outgoing = []

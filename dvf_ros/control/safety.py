@@ -24,7 +24,7 @@ class CommandLimits:
         self.rest = np.clip(0.0, self.lower, self.upper)
         modes = np.array([item.stop_mode for item in fields for _ in range(item.size)])
         self.targets = np.array([bool(item.follows) for item in fields for _ in range(item.size)])
-        self.hold, self._decelerate = modes == "hold", modes == "decelerate"
+        self.hold, self._decelerate, self._zero = modes == "hold", modes == "decelerate", modes == "zero"
 
     def check_finite(self, action: np.ndarray) -> None:
         """Raise UnsafeAction, naming the numbers, where `action` (A,) is not finite."""
@@ -33,9 +33,12 @@ class CommandLimits:
             raise UnsafeAction(f"action is not finite: {', '.join(bad)}")
 
     def clamp(self, action: np.ndarray, previous: np.ndarray, step: np.ndarray) -> np.ndarray:
-        """(A,) `action`, at most `step` (A,) from `previous` (A,; NaN: unknown), and never over a limit."""
+        """(A,) `action`, at most `step` (A,) from `previous` (A,; NaN: unknown), and never over a limit.
+
+        However far it is, what stops by `zero` may go to rest at once: that is how it stops.
+        """
         safe = np.asarray(action, np.float64).copy()
-        known = np.isfinite(previous)
+        known = np.isfinite(previous) & ~(self._zero & (safe == self.rest))
         safe[known] = np.clip(safe[known], (previous - step)[known], (previous + step)[known])
         # Limits come last, so that nothing over a limit is ever sent.
         return np.clip(safe, self.lower, self.upper)

@@ -16,6 +16,9 @@ LEAD = 0.5
 FIRST_TARGETS = 3
 """How many targets after a stop are the measured value: whoever listens may lose the first."""
 
+HELD_TARGETS = 3
+"""How often a stop says the last target again. Then it is silent: somebody may move the robot away from there."""
+
 
 @dataclass(frozen=True)
 class Filtered:
@@ -59,15 +62,21 @@ class SafetyFilter:
         self._previous = np.where(self.limits.hold, np.nan, self.limits.rest)
         self._step = np.zeros(len(self._previous))
         self._before = self._previous
-        self._stopped, self._standing = True, FIRST_TARGETS
+        self._stopped, self._standing = True, np.full(len(self._previous), FIRST_TARGETS)
+        self._held = 0
+
+    def lose_track(self) -> None:
+        """Nobody knows any more where the robot is: no target of before is held or gone on from."""
+        self._previous = self._before = np.where(self.limits.targets, np.nan, self._previous)
+        self._standing[:] = FIRST_TARGETS
 
     def withdraw(self) -> None:
         """The last command was not sent: the one before counts. For what stops afterwards, which needs no more."""
         self._previous = self._before
 
-    def unheard(self) -> None:
-        """Nobody listened to the last command: the next targets are the first again."""
-        self._standing = FIRST_TARGETS
+    def unheard(self, numbers: np.ndarray) -> None:
+        """Nobody listened to these `numbers` (A,) bool of the last command: the next targets are the first again."""
+        self._standing[numbers] = FIRST_TARGETS
 
     def apply(self, action: np.ndarray, state: np.ndarray) -> Filtered:
         """Clamp `action` (A,) given the measured `state` (D,); the first targets after a stop are the measured value.
@@ -77,8 +86,9 @@ class SafetyFilter:
         self.limits.check_finite(action)
         wanted = np.asarray(action, np.float64).copy()
         for mine, measured in self._targets:
-            if self._standing:
+            if self._standing[mine].any():
                 self._previous[mine] = wanted[mine] = state[measured]
+                self._step[mine] = 0.0
             lead = self.limits.max_rate[mine] * LEAD
             wanted[mine] = np.clip(wanted[mine], state[measured] - lead, state[measured] + lead)
         wanted = self._keep_rates(wanted)
@@ -90,14 +100,22 @@ class SafetyFilter:
         self._step = np.nan_to_num(safe - self._previous)
         still = np.where(self.limits.hold, self._step == 0, safe == self.limits.rest)
         self._before = self._previous
-        self._previous, self._stopped, self._standing = safe, False, max(0, self._standing - 1)
+        self._previous, self._stopped, self._held = safe, False, 0
+        self._standing = np.maximum(self._standing - 1, 0)
         return Filtered(safe, clamped, moves=not still.all())
 
     def stop(self, at_once: bool = False) -> np.ndarray:
-        """(A,) the command of a stop: as the spec's stop modes say, without slowing down gently if `at_once`."""
+        """(A,) the command of a stop: as the spec's stop modes say, without slowing down gently if `at_once`.
+
+        NaN where there is nothing to say: a target of before is held a few times only.
+        """
         self._previous = self.limits.stop_action(self._previous, np.inf if at_once else self._period)
         self._step = np.zeros(len(self._previous))
-        self._stopped, self._standing = True, FIRST_TARGETS
+        self._stopped, self._standing[:] = True, FIRST_TARGETS
+        if self.at_rest:
+            self._held += 1
+        if self._held > HELD_TARGETS:
+            self.lose_track()
         return self._previous.copy()
 
     @property

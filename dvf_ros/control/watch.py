@@ -30,8 +30,8 @@ class InputWatch:
     """
 
     def __init__(self, sources: tuple[Source, ...]) -> None:
-        self._sources = {source.topic: source for source in sources}
-        self._parts = {source.topic: _parts(source) for source in sources}
+        self._sources = {source.key: source for source in sources}
+        self._parts = {source.key: _parts(source) for source in sources}
         self.clear()
 
     def clear(self) -> None:
@@ -39,11 +39,11 @@ class InputWatch:
         self._heard: dict[str, int] = {}
         self._stamps: dict[str, int] = {}
         self._refused: dict[str, str] = {}
-        for source in self._sources.values():
-            self._parts[source.topic] = _parts(source)
+        for topic, source in self._sources.items():
+            self._parts[topic] = _parts(source)
 
     def note(self, topic: str, stamp: int, values: np.ndarray, now: int | None) -> None:
-        """A message's `values` (size of the source,) under `stamp` ns came at `now`, ns of a steady clock."""
+        """`values` (size of the source,) of the source with this key, under `stamp` ns, came at `now` (steady ns)."""
         if now is not None and stamp != self._stamps.get(topic):
             self._heard[topic] = now  # a stamp that stands still is no news, however often it comes
         self._stamps[topic] = stamp
@@ -57,10 +57,11 @@ class InputWatch:
         """A message came that does not hold what the spec says."""
         self._refused[topic] = reason
 
-    def problem(self, tick: int, now: int | None, moving_since: int | None) -> str:
+    def problem(self, tick: int, now: int | None, moving_since: int | None, clock: int | None = None) -> str:
         """Why the robot has to stop at `tick` (ns); empty if nothing is wrong.
 
-        `now` (steady ns, None: arrivals are not judged); `moving_since` is the tick since which commands have moved.
+        `now` (steady ns, None: arrivals are not judged); `moving_since` is the tick since which commands have moved;
+        `clock` (ns, None: the tick itself) is the time that stamps may not lie too far behind.
         """
         found = []
         for topic, source in self._sources.items():
@@ -72,6 +73,8 @@ class InputWatch:
                 found.append(f"nothing new on '{topic}' for {silent * 1e-9:.2f} s")
             if newest - tick > most:
                 found.append(f"stamps on '{topic}' lie {(newest - tick) * 1e-9:.2f} s ahead of the clock")
+            if clock is not None and clock - newest > most:
+                found.append(f"stamps on '{topic}' lie {(clock - newest) * 1e-9:.2f} s behind the clock")
             found += [
                 f"'{topic}' repeats itself: {part.name} unchanged for {part.frozen_after_ns * 1e-9:g} s of motion"
                 for part in self._parts[topic]
@@ -80,11 +83,13 @@ class InputWatch:
         return "; ".join(found)
 
     def silence(self, now: int) -> str:
-        """Which topic was heard longest ago at `now` (steady ns), for people."""
+        """Which topic was heard longest ago at `now` (steady ns), for people; empty if none is missing."""
         unheard = [topic for topic in self._sources if topic not in self._heard]
         if unheard:
             return f"nothing new on {', '.join(unheard)}{self.refusals}"
         topic = min(self._heard, key=self._heard.__getitem__)
+        if now - self._heard[topic] <= self._sources[topic].max_age * 1e9:
+            return ""
         return f"nothing new on '{topic}' for {(now - self._heard[topic]) * 1e-9:.2f} s{self.refusals}"
 
     @property

@@ -12,6 +12,9 @@ from dvf_ros.core.spec import RobotSpec
 REACH = 0.1
 """m. The reward falls to 1/e at this distance: it tells near from very near, and is not flat half a metre away."""
 
+DECIMALS = 5
+"""Of a place in m, wherever it lies: a tenth of a millimetre counts as much far from the origin as close to it."""
+
 
 class GoalError(ValueError):
     """A goal that cannot be meant; says what was expected and found."""
@@ -37,9 +40,9 @@ def goal_field(spec: RobotSpec, wanted: str) -> str:
     return wanted or next((name for name in known if name != own), known[0])
 
 
-def topic_of(spec: RobotSpec, name: str) -> str:
-    """The topic that reports a state field."""
-    return next(source.topic for source in spec.state for item in source.fields if item.name == name)
+def source_of(spec: RobotSpec, name: str) -> str:
+    """The key of the source that reports a state field."""
+    return next(source.key for source in spec.state for item in source.fields if item.name == name)
 
 
 def goal_reward(spec: RobotSpec, field: str, place: Sequence[float]) -> str:
@@ -55,5 +58,5 @@ def goal_reward(spec: RobotSpec, field: str, place: Sequence[float]) -> str:
         raise GoalError(
             f"expected a place in the workspace, {list(box.lower)} to {list(box.upper)} m, found {point.tolist()}"
         )
-    numbers = ", ".join(f"{number:.4g}" for number in point)
+    numbers = ", ".join(np.format_float_positional(number, precision=DECIMALS, trim="-") for number in point)
     return f"exp(-distance({field}, [{numbers}]) / {REACH})"

@@ -212,9 +212,17 @@ def write_fields(source: Source, values: np.ndarray, message: Any) -> None:
             for axis, number in zip(AXES[item.kind], part, strict=True):
                 setattr(getattr(target, str(last)), axis, number)
         elif isinstance(last, int):
-            target[last] = part[0]
+            target[last] = _like(target[last], part[0])
         else:
-            setattr(target, last, part[0] if item.kind == "scalar" else part)
+            setattr(target, last, _like(getattr(target, last), part[0] if item.kind == "scalar" else part))
+
+
+def _like(present: Any, wanted: Any) -> Any:
+    """A number, or numbers, as a message takes them in the place of `present`: true from a half on, whole for whole."""
+    kind = np.asarray(present).dtype.kind
+    if isinstance(wanted, list):
+        return [round(number) for number in wanted] if kind in "iu" else wanted
+    return wanted >= 0.5 if kind == "b" else round(wanted) if kind in "iu" else wanted
 
 
 def check_paths(spec: RobotSpec, fields_of: Callable[[str], Mapping[str, str]]) -> None:

@@ -23,7 +23,7 @@ from dvf_ros.nodes.message_types import message_class
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
-from dvf_ros.nodes.spec_topics import COMMAND_QOS, CommandTopic
+from dvf_ros.nodes.spec_topics import COMMAND_QOS, LATCHED_QOS, CommandTopic
 
 # A button that was pressed before the gate came up must count, and so must one whose publisher promises nothing:
 # no single QoS takes both.
@@ -78,6 +78,8 @@ class CommandGate(Node):
             )
         for qos in BUTTON_QOS:
             self.create_subscription(Bool, "~/estop", self._on_button, qos)
+        self._estopped = self.create_publisher(Bool, "~/estopped", LATCHED_QOS)
+        self._tell_estop()
         self.create_service(Trigger, "~/estop", self._on_estop)
         self.create_service(Trigger, "~/release", self._on_release)
         steady_updater(self, "command_gate").add("gate", self._diagnose)
@@ -137,18 +139,29 @@ class CommandGate(Node):
 
     def _on_button(self, message: Bool) -> None:
         self._send(self._gate.button(message.data))
+        self._tell_estop()
 
     def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._send(self._gate.press("pressed by service"))
+        self._tell_estop()
         response.success, response.message = True, "e-stop latched; ~/release lets commands pass again"
         return response
 
     def _on_release(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        refusal = self._gate.release()
+        refusal = self._contested_button or self._gate.release(self._now())
+        self._tell_estop()
         response.success = not refusal
         response.message = refusal or "released; the next fresh command passes"
         self.get_logger().info(f"release asked for: {response.message}")
         return response
+
+    @property
+    def _contested_button(self) -> str:
+        count = self.count_publishers(self.resolve_topic_name("~/estop"))
+        return f"~/estop has {count} publishers, and whose last word it was is not told: leave one" if count > 1 else ""
+
+    def _tell_estop(self) -> None:
+        self._estopped.publish(Bool(data=self._gate.estopped))
 
     def _now(self) -> int:
         """The robot's ns on a steady clock."""
@@ -162,6 +175,8 @@ class CommandGate(Node):
             status.summary(DiagnosticStatus.WARN, f"stopped: {self._gate.reason}")
         else:
             status.summary(DiagnosticStatus.OK, "passing commands")
+        if self._contested_button:
+            status.mergeSummary(DiagnosticStatus.ERROR, self._contested_button)
         if others:
             status.mergeSummary(DiagnosticStatus.ERROR, f"somebody else commands the robot on {', '.join(others)}")
         status.add("last stop", self._gate.last_stop)

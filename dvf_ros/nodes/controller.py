@@ -13,12 +13,14 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from std_srvs.srv import SetBool
 
 from dvf_ros.control.brain import Brain, Command, Request
-from dvf_ros.core.alignment import TickGrid
+from dvf_ros.control.pulse import Pulse
+from dvf_ros.core.alignment import BACKWARD_JUMP_NS, TickGrid
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
+from dvf_ros.nodes.bars import Bars
+from dvf_ros.nodes.clocks import beat_clock
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
 from dvf_ros.nodes.deadlines import Deadlines
@@ -37,6 +39,9 @@ from dvf_ros.nodes.transitions import logged
 if TYPE_CHECKING:
     from dvf_ros.learning.agent import DvfAgent
 
+LAPSE = 2
+"""Gaps without a tick, and without anybody noticing, after which this process must have stood still."""
+
 
 class Controller(LifecycleNode):
     """Observes the spec's state topics, ticks, decides on a thread of its own and publishes one command per tick."""
@@ -47,11 +52,10 @@ class Controller(LifecycleNode):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._lock = threading.RLock()
         self._active = False
-        self._paused = False
         self._pending: Request | None = None
         self._last_command = Command(-1, np.zeros(0))
         self._brain: Brain | None = None
-        self.create_service(SetBool, "~/pause", self._on_pause)
+        self._bars = Bars(self, self._lock, self._bar)
         follow_changes(self, self._check_changes, self._take_changes)
         self._updater = steady_updater(self, "controller")
         self._updater.add("control loop", self._diagnose)
@@ -85,20 +89,26 @@ class Controller(LifecycleNode):
 
     def _configure(self) -> None:
         # torch takes seconds to import: a node that is only asked for its parameters should not pay for it.
-        from dvf_ros.learning.checkpoint import load_checkpoint
+        from dvf_ros.learning.checkpoint import load_checkpoint, read_description
 
         wanted = self.parameters
         spec = self._spec = load_spec(wanted.spec)
         wanted.check(spec)
-        agent = load_checkpoint(wanted.checkpoint, spec)
+        agent, digest = load_checkpoint(wanted.checkpoint, spec), read_description(wanted.checkpoint).sha256
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
         self._deciding = Deciding(
-            agent, lambda: self.parameters.decision(self._stored), wanted.seed, wanted.deadline, self.get_logger()
+            agent,
+            lambda: self.parameters.decision(self._stored),
+            wanted.seed,
+            wanted.deadline,
+            wanted.pace,
+            self.get_logger(),
         )
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
+        self._pulse = Pulse(round(LAPSE * gap * 1e9))
         # What is made is given back: by cleanup, or at once if a later part fails.
         with ExitStack() as made:
             self._commands = CommandTopics(self, spec)
@@ -107,28 +117,30 @@ class Controller(LifecycleNode):
             made.callback(self._worker.close)
             self._states = StateTopics(self, spec, self._observe, self._refuse)
             made.callback(self._states.destroy)
-            self._report = ControllerReport(self, spec, wanted.checkpoint, agent.reward_name, self._states.frames)
+            self._report = ControllerReport(self, spec, digest, agent.reward_name, self._states.frames)
             made.callback(self._report.destroy)
             self._rewards = RewardRequests(self, spec, self._states, wanted.goal_object, self._set_reward)
             made.callback(self._rewards.destroy)
-            kept = not wanted.lockstep
-            self._deadlines = Deadlines(self, spec, wanted.deadline, gap, kept, self._give_up, self._on_silence)
+            kept, pace = not wanted.lockstep, wanted.pace
+            self._deadlines = Deadlines(self, spec, wanted.deadline, gap, pace, kept, self._give_up, self._on_silence)
             made.callback(self._deadlines.destroy)
-            self._release = SteadyRelease(self, wanted.release / spec.rate if kept else 0.0, self._lock, self._send)
+            after = wanted.release / spec.rate / pace if kept else 0.0
+            self._release = SteadyRelease(self, after, self._lock, self._send)
             made.callback(self._release.destroy)
             made.callback(self.destroy_timer, self.create_timer(0.2, self._publish_status, clock=self._steady))
-            self._ticker = self.create_timer(1 / spec.rate, self._on_timer, autostart=False)
+            self._ticker = self.create_timer(1 / spec.rate, self._on_timer, clock=beat_clock(self), autostart=False)
             made.callback(self.destroy_timer, self._ticker)
             made.enter_context(settled_memory())
             self._made = made.pop_all()
         self._brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
-        self._brain.paused = self._paused
+        self._brain.barred = self._bars.reason
         self.get_logger().info(f"{spec.robot} {spec.task}, {spec.rate:g} Hz on {wanted.tick_on}, {agent.device}")
 
     def _activate(self) -> None:
         assert self._brain is not None
         self._grid.restart()
         self._brain.restart()  # what was seen and commanded before says nothing about now
+        self._pulse.beat(None)
         self._active = True
         if self.parameters.tick_on == "timer":
             self._ticker.reset()
@@ -164,7 +176,7 @@ class Controller(LifecycleNode):
             due = list(self._grid.due(self._brain.aligner.watermark))
             if due:
                 # Only the newest tick is answered: a robot needs no commands for moments gone by.
-                self._tick(due[-1])
+                self._tick(due[-1], None if self.parameters.lockstep else self.get_clock().now().nanoseconds)
 
     def _refuse(self, topic: str, reason: str) -> None:
         assert self._brain is not None
@@ -172,27 +184,38 @@ class Controller(LifecycleNode):
             self._brain.refuse(topic, reason)
 
     def _now(self) -> int | None:
-        """Steady ns by which inputs have to arrive; None for a simulation that waits."""
-        return None if self.parameters.lockstep else time.monotonic_ns()
+        """The robot's steady ns, by which inputs have to arrive; None for a simulation that waits."""
+        return None if self.parameters.lockstep else round(time.monotonic_ns() * self.parameters.pace)
 
     def _on_timer(self) -> None:
         with self._lock:
             self._tick(self.get_clock().now().nanoseconds)
 
-    def _tick(self, stamp: int) -> None:
+    def _tick(self, stamp: int, clock: int | None = None) -> None:
         assert self._brain is not None
         self._deadlines.ticked()
+        self._wake()
+        self._pulse.beat(self._now())
         if self._pending is not None and self._brain.outdated(self._pending, stamp):
             self._drop_pending()
         self._give_up()
         self._release.ticked()
-        answer = self._brain.tick(stamp, self._now())
+        answer = self._brain.tick(stamp, self._now(), clock)
         if isinstance(answer, Command):
             self._release.offer(answer)
             return
         self._pending = answer
         self._worker.submit(answer)
         self._deadlines.asked()
+
+    def _wake(self) -> None:
+        """Begin anew where this process stood still: somebody may have moved the robot meanwhile.
+
+        The gate, which has stopped it, takes the next target for where the robot was measured.
+        """
+        if self._brain is not None and self._pulse.lapsed(self._now()):
+            self._release.drop()
+            self._brain.lose_track()
 
     def _decide(self, request: Request) -> Decision:
         return self._deciding.decide(request)
@@ -202,6 +225,8 @@ class Controller(LifecycleNode):
             self._report.decided(seconds)
             if request is not self._pending or self._brain is None:
                 return  # too late: this tick was answered without it
+            if self._pulse.lapsed(self._now()):
+                return  # the next tick says so
             self._drop_pending()
             if isinstance(outcome, Exception):
                 self._release.offer(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
@@ -215,20 +240,18 @@ class Controller(LifecycleNode):
         with self._lock:
             request = self._pending
             self._drop_pending()
+            self._wake()
             if request is not None and self._brain is not None:
                 self._release.offer(self._brain.late(request))
 
-    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Pause in whatever state the node is: neither activation nor a new configuration resumes."""
-        with self._lock:
-            self._paused = request.data
-            if self._brain is not None:
-                self._brain.paused = request.data
-                if self._active and request.data:
-                    self._stop("paused")
-                self._publish_status()
-        response.success, response.message = True, "paused until data: false resumes" if request.data else "resumed"
-        return response
+    def _bar(self) -> None:
+        """Tell the brain whether it may act at all, and stop at once if not."""
+        if self._brain is None:
+            return
+        self._brain.barred = self._bars.reason
+        if self._active and self._bars.reason:
+            self._stop(self._bars.reason)
+        self._publish_status()
 
     def _check_changes(self, changes: dict[str, Any]) -> None:
         if self._brain is not None:
@@ -258,40 +281,51 @@ class Controller(LifecycleNode):
     def _on_silence(self) -> None:
         assert self._brain is not None
         with self._lock:
-            if not self._active:
+            if not self._active or (now := self._now()) is None:
                 return
+            self._wake()
+            self._pulse.beat(now)
             self._grid.restart()
-            self._stop(self._brain.silence(time.monotonic_ns()))
+            self._stop(self._brain.silence(now))
             self._deadlines.stopped(self._brain.at_rest)
 
     def _stop(self, reason: str, at_once: bool = False) -> None:
         """Stop between two ticks."""
         assert self._brain is not None
         self._drop_pending()
+        self._wake()
         if self._release.drop():
             self._brain.withdraw()
-        self._release.offer(self._brain.stop(self.get_clock().now().nanoseconds, reason, at_once))
+        stamp, last = self.get_clock().now().nanoseconds, self._last_command.stamp
+        if not self.parameters.lockstep and stamp >= last - BACKWARD_JUMP_NS:
+            stamp = max(stamp, last + 1)  # a state may be ahead of the clock, and the gate passes nothing twice
+        self._release.offer(self._brain.stop(stamp, reason, at_once))
 
     def _send(self, command: Command) -> None:
+        if not command.stop_reason and self._pulse.lapsed(self._now()):
+            return  # it waited while this process stood still
         if command.stop_reason:
             self.get_logger().warning(f"stop: {command.stop_reason}", throttle_duration_sec=1.0)
         self._last_command = command
         self._report.commanded(command)
         self._commands.publish(command.action, command.stamp)
-        if self._brain is not None and not self._commands.heard:
-            self._brain.unheard()
+        if self._brain is not None:
+            self._brain.unheard(self._commands.unheard_numbers)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         if self._brain is None:
             status.summary(DiagnosticStatus.OK, "not configured")
             return status
         status.add("refused goal", self._rewards.refused_goal)
-        return self._report.diagnose(status, self._brain)
+        self._report.diagnose(status, self._brain)
+        if self._active and self._commands.unheard:
+            status.mergeSummary(DiagnosticStatus.WARN, f"nobody listens on {', '.join(self._commands.unheard)}")
+        return status
 
     def _publish_status(self) -> None:
         assert self._brain is not None
         counters, now = self._brain.counters, self.get_clock().now()
-        if self._report.publish_status(self._active, self._paused, counters, now):
+        if self._report.publish_status(self._active, self._bars.paused, counters, now):
             self._updater.force_update()  # a stop should not have to wait for the next second
 
 

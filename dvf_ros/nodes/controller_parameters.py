@@ -41,6 +41,12 @@ class ControllerParameters:
     policy: str
     unsupported: str
     goal_object: str
+    speed: float
+
+    @property
+    def pace(self) -> float:
+        """Seconds of the robot that go by in one: fewer in a slow simulation, while a fast one grants no less time."""
+        return min(self.speed, 1.0)
 
     @classmethod
     def declare(cls, node: Node) -> ControllerParameters:
@@ -121,6 +127,14 @@ class ControllerParameters:
                 "goal_object",
                 "",
                 "Position in the state that ~/goal moves; empty: an object's, else the robot's own",
+            ),
+            speed=declare(
+                node,
+                "speed",
+                1.0,
+                "Simulation only: its seconds in one second; a robot's is 1. Slower ones get longer deadlines",
+                low=0.05,
+                high=20.0,
             ),
             policy=declare(
                 node,

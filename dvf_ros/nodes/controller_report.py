@@ -9,7 +9,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -20,9 +19,8 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
 from dvf_ros.nodes.latencies import Latencies
 from dvf_ros.nodes.markers import DecisionMarkers
+from dvf_ros.nodes.spec_topics import LATCHED_QOS
 from dvf_ros.nodes.stop_log import StopLog
-
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class ControllerReport:
@@ -37,7 +35,7 @@ class ControllerReport:
         self._spec = spec
         self._checkpoint = checkpoint
         self._latencies = Latencies()
-        self._status = node.create_publisher(ControllerStatus, "~/status", LATCHED)
+        self._status = node.create_publisher(ControllerStatus, "~/status", LATCHED_QOS)
         self._scores = node.create_publisher(ActionScores, "~/scores", 1)
         self._futures = node.create_publisher(FutureStates, "~/futures", 1)
         self._value = node.create_publisher(ValueEstimate, "~/value", 1)

@@ -11,9 +11,10 @@ from dvf_ros.core.spec import RobotSpec
 
 
 class Deadlines:
-    """Calls `late()` when a decision did not come, and `silent()` when no tick did, or a state topic says nothing new.
+    """Calls `late()` when a decision did not come, and `silent()` when no tick did, or a state source says nothing new.
 
-    A decision has `share` of a period, ticks `gap` s, a topic its max_age. `kept` is false for a simulation that waits.
+    A decision has `share` of a period, ticks `gap` s, a source its max_age, all in the robot's seconds, of which `pace`
+    go by in one. `kept` is false for a simulation that waits.
     """
 
     def __init__(
@@ -22,29 +23,30 @@ class Deadlines:
         spec: RobotSpec,
         share: float,
         gap: float,
+        pace: float,
         kept: bool,
         late: Callable[[], None],
         silent: Callable[[], None],
     ) -> None:
         self._node = node
         self._kept = kept
-        self._gap_ns, self._period_ns = round(gap * 1e9), spec.period_ns
+        self._gap_ns, self._period_ns = round(gap / pace * 1e9), round(spec.period_ns / pace)
         self._newest: dict[str, int] = {}
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._decision = node.create_timer(share / spec.rate, late, clock=steady, autostart=False)
-        self._tick = node.create_timer(gap, silent, clock=steady, autostart=False)
-        self._topics = {
-            source.topic: node.create_timer(
-                source.max_age, self._once(source.topic, silent), clock=steady, autostart=False
+        self._decision = node.create_timer(share / spec.rate / pace, late, clock=steady, autostart=False)
+        self._tick = node.create_timer(gap / pace, silent, clock=steady, autostart=False)
+        self._sources = {
+            source.key: node.create_timer(
+                source.max_age / pace, self._once(source.key, silent), clock=steady, autostart=False
             )
             for source in spec.state
         }
 
-    def heard(self, topic: str, stamp: int) -> None:
-        """A message under `stamp` (ns) came; a stamp that stands still is no news."""
-        if self._kept and stamp != self._newest.get(topic):
-            self._topics[topic].reset()
-        self._newest[topic] = stamp
+    def heard(self, source: str, stamp: int) -> None:
+        """A message of the source with this key came under `stamp` (ns); a stamp that stands still is no news."""
+        if self._kept and stamp != self._newest.get(source):
+            self._sources[source].reset()
+        self._newest[source] = stamp
 
     def ticked(self) -> None:
         """A tick came."""
@@ -71,12 +73,12 @@ class Deadlines:
 
     def destroy(self) -> None:
         """Take the timers down."""
-        for timer in (self._decision, self._tick, *self._topics.values()):
+        for timer in (self._decision, self._tick, *self._sources.values()):
             self._node.destroy_timer(timer)
 
-    def _once(self, topic: str, silent: Callable[[], None]) -> Callable[[], None]:
+    def _once(self, source: str, silent: Callable[[], None]) -> Callable[[], None]:
         def end() -> None:
-            self._topics[topic].cancel()
+            self._sources[source].cancel()
             silent()
 
         return end

@@ -27,12 +27,20 @@ class Deciding:
     """Decides and explains with `agent` under the settings that `wanted()` says at the time.
 
     `share` of a period after it was asked for, a decision is too late: it is made of what was scored shortly before.
+    A period lasts 1 / (rate x `pace`) s.
     """
 
     def __init__(
-        self, agent: DvfAgent, wanted: Callable[[], DecisionConfig], seed: int, share: float, logger: RcutilsLogger
+        self,
+        agent: DvfAgent,
+        wanted: Callable[[], DecisionConfig],
+        seed: int,
+        share: float,
+        pace: float,
+        logger: RcutilsLogger,
     ) -> None:
         self._agent, self._wanted, self._seed, self._logger = agent, wanted, seed, logger
+        self._pace = pace
         self._allowed = (1.0 - MARGIN) * share / agent.spec.rate
 
     def warm_up(self) -> None:
@@ -46,7 +54,7 @@ class Deciding:
         # On this thread, so that no decision ever sees half of a change.
         if (wanted := self._wanted()) != self._agent.decision:
             self._agent.configure(wanted)
-        deadline = math.inf if request.asked is None else request.asked * 1e-9 + self._allowed
+        deadline = math.inf if request.asked is None else (request.asked * 1e-9 + self._allowed) / self._pace
         return self._agent.decide(request.state, self._randomness(request), deadline)
 
     def explain(self, request: Request, decision: Decision) -> Decision:

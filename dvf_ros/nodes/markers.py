@@ -10,7 +10,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from dvf_ros.core.decision import Decision
-from dvf_ros.core.goal import positions, topic_of
+from dvf_ros.core.goal import positions, source_of
 from dvf_ros.core.spec import RobotSpec
 
 LIFETIME = 0.5
@@ -34,7 +34,7 @@ class DecisionMarkers:
         self._frames = frames
         self._fallback = spec.frame
         slices = {piece.name: slice(piece.start, piece.stop) for piece in spec.state_layout}
-        self._fields = [(name, topic_of(spec, name), slices[name]) for name in positions(spec)]
+        self._fields = [(name, source_of(spec, name), slices[name]) for name in positions(spec)]
 
     def draw(self, header: Header, state: np.ndarray, decision: Decision) -> MarkerArray:
         """The markers of a decision made in `state` (D,) under the stamp of `header`."""

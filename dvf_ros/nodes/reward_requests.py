@@ -10,7 +10,7 @@ from rclpy.node import Node
 
 from dvf_ros.core.expression import Expression, ExpressionError
 from dvf_ros.core.expression_parsing import parse_expression
-from dvf_ros.core.goal import GoalError, goal_field, goal_reward, topic_of
+from dvf_ros.core.goal import GoalError, goal_field, goal_reward, source_of
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.spec_topics import StateTopics
 from dvf_ros.srv import SetReward
@@ -70,10 +70,10 @@ class RewardRequests:
         self._node.get_logger().info(f"goal: bring {field} there; {meaning}")
 
     def _check_frame(self, field: str, frame: str) -> None:
-        topic = topic_of(self._spec, field)
-        own = self._states.frames.get(topic)
+        source = source_of(self._spec, field)
+        own = self._states.frames.get(source)
         if own is None:
-            raise GoalError(f"'{topic}' has not said yet in which frame {field} is; send the goal when it has")
+            raise GoalError(f"'{source}' has not said yet in which frame {field} is; send the goal when it has")
         if frame != own:
             raise GoalError(f"expected a goal in frame '{own}', in which {field} is reported, found '{frame}'")
 

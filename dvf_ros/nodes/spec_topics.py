@@ -20,6 +20,7 @@ SENSOR_QOS = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=R
 # What never changes was published once, before this node was there.
 STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 COMMAND_QOS = QoSProfile(depth=1, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.RELIABLE)
+LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # What a publisher said last, mostly a stop, is lost with it unless the robot has taken it.
 LAST_WORD = Duration(seconds=1.0)
 """How long a publisher that ends waits for its reliable subscribers to acknowledge its last command."""
@@ -31,7 +32,7 @@ class StateTopics:
     """Subscriptions to all state topics of a spec; each message's fields go to `observe(key, stamp, values)`.
 
     A message that does not hold what the spec says is logged (throttled) and dropped; `refuse(topic, reason)` hears.
-    `frames` are the frame_ids that the topics last had.
+    `frames` are the frame_ids that the sources last had, by their keys.
     """
 
     def __init__(
@@ -70,10 +71,10 @@ class StateTopics:
                     if stamp < 0:  # rclpy's Time knows none, and a command carries its state's
                         raise SelectionError(f"topic '{source.topic}': expected a stamp since 1970, found {stamp} ns")
                     if hasattr(part, "header"):
-                        self.frames[source.topic] = part.header.frame_id
+                        self.frames[source.key] = part.header.frame_id
                     self._observe(source.key, stamp, values)
             except SelectionError as error:
-                self._refuse(source.topic, str(error))
+                self._refuse(source.key, str(error))
                 self._node.get_logger().error(f"message dropped: {error}", throttle_duration_sec=1.0)
 
         return receive
@@ -118,11 +119,17 @@ class CommandTopics:
 
     def __init__(self, node: Node, spec: RobotSpec) -> None:
         self._topics = [CommandTopic(node, source, spec.frame) for source in spec.action]
+        self._sizes = [source.size for source in spec.action]
 
     @property
-    def heard(self) -> bool:
-        """Whether somebody listens to every topic."""
-        return all(topic.listeners for topic in self._topics)
+    def unheard(self) -> list[str]:
+        """The topics that nobody listens to."""
+        return [topic.source.topic for topic in self._topics if not topic.listeners]
+
+    @property
+    def unheard_numbers(self) -> np.ndarray:
+        """(A,) bool: the numbers of an action that nobody listens to."""
+        return np.repeat([not topic.listeners for topic in self._topics], self._sizes)
 
     def publish(self, action: np.ndarray, stamp: int) -> None:
         """Publish `action` (A,) under `stamp` (ns); a topic of which a number is not finite is left out."""

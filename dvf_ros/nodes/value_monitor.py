@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from dvf_ros.core.alignment import Aligner
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.msg import ValueEstimate
+from dvf_ros.nodes.clocks import beat_clock
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.live_parameters import follow_changes
 from dvf_ros.nodes.parameters import declare, told_together
@@ -62,7 +63,7 @@ class ValueMonitor(Node):
         self._seconds = 0.0
         StateTopics(self, self._spec, self._aligner.push)
         self._publisher = self.create_publisher(ValueEstimate, "~/value", 1)
-        self.create_timer(1 / rate, self._on_timer)
+        self.create_timer(1 / rate, self._on_timer, clock=beat_clock(self))
         follow_changes(self, check=self._check, apply=self._apply)
         steady_updater(self, "value_monitor").add("value", self._diagnose)
         self.get_logger().info(
@@ -73,7 +74,8 @@ class ValueMonitor(Node):
         from dvf_ros.learning.checkpoint import load_checkpoint
 
         self._agent = load_checkpoint(checkpoint, self._spec)
-        self._agent.configure(replace(self._agent.decision, device=cast("Device", device), futures=futures))
+        wanted = replace(self._agent.decision, device=cast("Device", device), futures=futures, behavior="dropped")
+        self._agent.configure(wanted)
         self._agent.estimate(self._spec.neutral_state, np.random.default_rng(0))  # the first call is the slowest
 
     def _read(self, reward: str) -> Expression | None:

@@ -117,13 +117,13 @@ def test_decisions_that_time_cut_short_are_counted_and_used() -> None:
 def test_a_pause_stops_every_tick_and_ends_in_a_new_decision() -> None:
     brain = make_brain(execute=4)
     stamp = started(brain)
-    brain.paused = True
+    brain.barred = "paused"
     for _ in range(5):
         stamp += PERIOD
         observe(brain, stamp)
         answer = brain.tick(stamp)
         assert isinstance(answer, Command) and answer.stop_reason == "paused" and (answer.action == 0).all()
-    brain.paused = False
+    brain.barred = ""
     observe(brain, stamp + PERIOD)
     assert isinstance(brain.tick(stamp + PERIOD), Request), "the chunk from before the pause is not taken up again"
 
@@ -199,3 +199,58 @@ def test_a_decision_far_from_the_data_is_counted_and_executed_where_it_is_only_t
     assert isinstance(request, Request)
     assert forward(brain.accept(replace(decision(CHUNK), supported=np.zeros(1, bool)), request)) != 0
     assert brain.counters.unsupported == 1
+
+
+TRANSFORMED = RobotSpec.parse(
+    """
+robot: arm
+task: test
+rate: 20
+state:
+  - topic: tf
+    type: tf2_msgs/msg/TFMessage
+    parent: world
+    child: tip
+    fields: [{name: tip, kind: vector, path: transform.translation, unit: m}]
+action:
+  - topic: target
+    type: std_msgs/msg/Float64MultiArray
+    stamp: receive
+    fields: [{name: target, kind: array, path: data, size: 3, follows: tip, stop_mode: hold, max_rate: [1, 1, 1]}]
+"""
+)
+TIP = np.array([0.1, 0.2, 0.3])
+
+
+def reaching(brain: Brain, ticks: int) -> Command:
+    """Lead the tip away from TIP for some ticks; returns the last command."""
+    for tick in range(1, ticks + 1):
+        brain.observe(TRANSFORMED.state[0].key, tick * PERIOD, TIP, tick * PERIOD)
+        answer = brain.tick(tick * PERIOD, tick * PERIOD)
+        if isinstance(answer, Request):
+            answer = brain.accept(decision(np.full((8, 3), 0.9)), answer)
+    return answer
+
+
+def test_a_state_of_transforms_is_known_by_its_frames() -> None:
+    command = reaching(Brain(TRANSFORMED, execute=4, max_reuse=2, gap=0.15), 8)
+    assert not command.stop_reason and (command.action > TIP).all()
+
+
+@pytest.mark.parametrize("jump", [-100 * PERIOD, 1000 * PERIOD])
+def test_after_a_jump_of_time_no_target_of_before_is_held(jump: int) -> None:
+    brain = Brain(TRANSFORMED, execute=4, max_reuse=2, gap=0.15)
+    reaching(brain, 8)
+    stop = brain.tick(8 * PERIOD + jump)
+    assert isinstance(stop, Command) and "time jumped" in stop.stop_reason and np.isnan(stop.action).all()
+
+
+def test_a_brain_that_lost_track_holds_nothing_and_starts_from_the_measured_state() -> None:
+    brain = Brain(TRANSFORMED, execute=4, max_reuse=2, gap=0.15)
+    reaching(brain, 8)
+    brain.lose_track()
+    assert np.isnan(brain.stop(9 * PERIOD, "test").action).all()
+    brain.observe(TRANSFORMED.state[0].key, 10 * PERIOD, TIP + 0.4, 10 * PERIOD)
+    request = brain.tick(10 * PERIOD, 10 * PERIOD)
+    assert isinstance(request, Request)
+    assert brain.accept(decision(np.full((8, 3), 0.9)), request).action == pytest.approx(TIP + 0.4)

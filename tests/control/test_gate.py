@@ -61,7 +61,7 @@ def happen(gate: Gate, event: Event, stamp: int, now: int) -> list[Outgoing]:
             return gate.button(event.what == "button")
         case "refuse":
             return gate.refuse("test")
-    gate.release()
+    gate.release(now)
     return []
 
 
@@ -90,21 +90,26 @@ def test_whatever_comes_only_safe_numbers_leave(events: list[Event]) -> None:
             assert gate.estopped
 
 
-@given(
-    wanted=st.lists(st.tuples(st.floats(-0.3, 0.6), st.floats(-1.5, 1.5), st.integers(0, 169)), min_size=2, max_size=40)
-)
+speeds = st.sampled_from([0.0]) | st.floats(-1.5, 1.5)
+
+
+@given(wanted=st.lists(st.tuples(speeds, speeds, st.integers(0, 169)), min_size=2, max_size=40))
 def test_however_many_commands_come_nothing_changes_faster_than_its_rate(
     wanted: list[tuple[float, float, int]],
 ) -> None:
     gate, now = Gate(BASE, DEADLINE), 0
-    sent = [(0, np.zeros(2))]
-    for forward, turn, wait in wanted:
+    sent: tuple[list[tuple[int, float]], ...] = ([(0, 0.0)], [(0, 0.0)])  # of each number, since it last was at rest
+    for *speed, wait in wanted:
         now += wait * MS
-        (item,) = gate.offer("cmd_vel", None, np.array([forward, turn]), now)
-        for before, values in sent:
-            most = BASE.action_max_rate * ((now - before) * 1e-9 + 2 / BASE.rate)
-            assert (np.abs(item.values - values) <= most + 1e-9).all()
-        sent.append((now, item.values))
+        (item,) = gate.offer("cmd_vel", None, np.array(speed), now)
+        for number, history in enumerate(sent):
+            if speed[number] == 0:
+                assert item.values[number] == 0, "what stops by zero may stop at once"
+                history.clear()
+            for before, value in history:
+                most = BASE.action_max_rate[number] * ((now - before) * 1e-9 + 2 / BASE.rate)
+                assert abs(item.values[number] - value) <= most + 1e-9
+            history.append((now, item.values[number]))
 
 
 def test_commands_of_a_controller_that_keeps_the_rate_pass_to_the_bit_however_unevenly() -> None:
@@ -178,7 +183,7 @@ def test_the_estop_stops_holds_and_needs_release_and_a_fresh_command() -> None:
     gate = opened()
     assert all(item.stop for item in gate.press("test")) and gate.estopped
     assert gate.offer(TWIST, 2, MOVING, MS) == [] and gate.counters.blocked_by_estop == 1
-    assert gate.release() == ""
+    assert gate.release(MS) == ""
     assert gate.check(TWIST, MS)[0].stop, "released, and still stopped"
     assert gate.offer(TWIST, 2, MOVING, 2 * MS) == [], "what was blocked is not fresh any more"
     assert not gate.offer(TWIST, 3, MOVING, 2 * MS)[0].stop
@@ -186,9 +191,9 @@ def test_the_estop_stops_holds_and_needs_release_and_a_fresh_command() -> None:
 
 def test_a_button_that_is_held_cannot_be_released() -> None:
     gate = opened()
-    assert gate.button(True) and "publish false" in gate.release() and gate.estopped
+    assert gate.button(True) and "publish false" in gate.release(0) and gate.estopped
     assert gate.button(False) == [] and gate.estopped, "letting go does not resume"
-    assert gate.release() == "" and not gate.estopped
+    assert gate.release(0) == "" and not gate.estopped
 
 
 def test_a_deadline_within_the_period_is_refused() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dvf_ros.control.gate import STOP_REPEATS, Gate
 from dvf_ros.control.safety import braking_step
-from dvf_ros.control.safety_filter import FIRST_TARGETS, LEAD, SafetyFilter
+from dvf_ros.control.safety_filter import FIRST_TARGETS, HELD_TARGETS, LEAD, SafetyFilter
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 
@@ -46,7 +46,9 @@ def test_the_first_targets_after_a_start_and_after_a_stop_are_where_the_robot_is
     for _ in range(FIRST_TARGETS):
         assert (safety.apply(asked, MEASURED).action[:2] == MEASURED).all()
     assert (safety.apply(asked, MEASURED).action[:2] > MEASURED).all()
-    safety.unheard()
+    safety.unheard(np.array([False, False, True, True]))
+    assert (safety.apply(asked, MEASURED).action[:2] > MEASURED).all(), "others were not listened to"
+    safety.unheard(np.array([True, True, False, False]))
     assert (safety.apply(asked, MEASURED).action[:2] == MEASURED).all(), "nobody listened: it begins again"
     held = safety.stop()[:2]
     assert (held == safety.stop()[:2]).all(), "a stop holds the target"
@@ -62,6 +64,30 @@ def test_a_stop_after_a_command_that_was_not_sent_holds_the_one_before() -> None
     safety.withdraw()
     stopped = safety.stop()
     assert (stopped[:2] == sent[:2]).all() and (stopped[2:] <= sent[2:]).all()
+
+
+def test_a_stop_that_lasts_stops_holding_its_target_once_the_robot_stands() -> None:
+    safety, asked = SafetyFilter(SPEC), np.array([0.9, 0.9, 0.7, 0.7])
+    for _ in range(FIRST_TARGETS + 3):
+        safety.apply(asked, MEASURED)
+    said = [safety.stop() for _ in range(12)]
+    moving = sum(bool(command[2]) for command in said)
+    held = [bool(np.isfinite(command[:2]).all()) for command in said]
+    assert moving and held == [True] * (moving + HELD_TARGETS) + [False] * (12 - moving - HELD_TARGETS)
+    assert all(np.isfinite(command[2:]).all() for command in said), "what is no target is said as long as it stops"
+    pushed = np.array([-0.5, 0.5])
+    assert (safety.apply(asked, pushed).action[:2] == pushed).all()
+
+
+def test_who_lost_track_of_the_robot_neither_holds_nor_goes_on_from_an_old_target() -> None:
+    safety, asked = SafetyFilter(SPEC), np.array([0.9, 0.9, 0.0, 0.0])
+    for _ in range(FIRST_TARGETS + 3):
+        safety.apply(asked, MEASURED)
+    safety.lose_track()
+    safety.withdraw()
+    assert np.isnan(safety.stop()[:2]).all()
+    pushed = np.array([-0.5, 0.5])
+    assert (safety.apply(asked, pushed).action[:2] == pushed).all()
 
 
 @given(goals=st.lists(wanted, min_size=1, max_size=60), start=st.tuples(*[st.floats(-1, 1)] * 2))
@@ -138,6 +164,36 @@ def test_a_gate_that_opens_again_takes_the_first_target_as_where_the_robot_is() 
     assert (item.values == [0.9, -0.9]).all(), "it was moved by hand"
     (item,) = gate.offer("target", 3, np.array([-0.9, 0.9]), 10**9 + 10**8)
     assert np.abs(item.values - [0.9, -0.9]).max() < 0.4, "from there on it keeps its rate"
+
+
+def test_a_gate_that_opens_again_without_a_silence_goes_on_from_the_last_target() -> None:
+    gate = Gate(SPEC, deadline=0.15)
+    gate.offer("target", 1, np.array([0.1, 0.1]), 0)
+    gate.refuse("test")
+    (item,) = gate.offer("target", 2, np.array([0.9, -0.9]), 10**8)
+    assert np.abs(item.values - 0.1).max() < 0.4, "who sent it was not silent, and may not know of the stop"
+
+
+def test_an_estop_is_not_released_under_targets_that_know_nothing_of_it() -> None:
+    gate = Gate(SPEC, deadline=0.15)
+    for step in range(3):
+        gate.offer("target", step, np.array([0.1, 0.1]), step * 10**8)
+        gate.offer("speed", None, np.zeros(2), step * 10**8)
+        gate.press("test")
+    assert "targets still come on 'target'" in gate.release(3 * 10**8) and gate.estopped
+    gate.offer("speed", None, np.zeros(2), 4 * 10**8)
+    assert gate.release(4 * 10**8) == "" and not gate.estopped, "speeds start from rest anyway"
+    (item,) = gate.offer("target", 9, np.array([0.9, 0.9]), 4 * 10**8)
+    assert (item.values == 0.9).all()
+
+
+def test_a_stop_of_the_controllers_own_passes_the_gate_at_once() -> None:
+    gate = Gate(RobotSpec.load("config/base_goto.yaml"), deadline=0.15)
+    for step in range(20):
+        (item,) = gate.offer("cmd_vel", None, np.array([0.6, 1.0]), step * 10**8)
+    assert item.values == pytest.approx([0.6, 1.0])
+    (item,) = gate.offer("cmd_vel", None, np.zeros(2), 20 * 10**8)
+    assert (item.values == 0).all() and gate.counters.clamped < 20
 
 
 def test_a_last_word_does_not_slow_down_gently() -> None:

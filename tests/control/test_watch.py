@@ -99,3 +99,21 @@ def test_a_refused_message_explains_and_a_good_one_forgives() -> None:
     assert "joint 'c'" in inputs.refusals and "joint 'c'" in inputs.silence(START)
     inputs.note("joint_states", START, np.zeros(3), START)
     assert inputs.refusals == ""
+
+
+def test_stamps_that_lie_behind_the_clock_are_reported_where_they_make_the_ticks() -> None:
+    inputs = InputWatch(SPEC.state)
+    inputs.note("joint_states", START, np.zeros(3), START)
+    inputs.note("pose", START, np.zeros(6), START)
+    assert inputs.problem(START, START, None, START + 2 * PERIOD) == ""
+    assert "'pose' lie 10.00 s behind the clock" in inputs.problem(START, START, None, START + 10**10)
+
+
+def test_silence_names_what_is_missing_and_nothing_where_all_comes() -> None:
+    inputs = InputWatch(SPEC.state)
+    inputs.note("joint_states", START, np.zeros(3), START)
+    assert "pose" in inputs.silence(START)
+    inputs.note("pose", START, np.zeros(6), START)
+    assert inputs.silence(START + PERIOD) == ""
+    inputs.note("pose", START + 4 * PERIOD, np.zeros(6), START + 4 * PERIOD)
+    assert "nothing new on 'joint_states' for 0.20 s" in inputs.silence(START + 4 * PERIOD)

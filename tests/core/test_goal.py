@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dvf_ros.core.expression_parsing import parse_expression
-from dvf_ros.core.goal import REACH, GoalError, goal_field, goal_reward, positions, topic_of
+from dvf_ros.core.goal import REACH, GoalError, goal_field, goal_reward, positions, source_of
 from dvf_ros.core.spec import RobotSpec
 
 PANDA = RobotSpec.load("config/panda_lift.yaml")
@@ -20,7 +22,7 @@ def test_an_object_goes_before_the_robot_itself() -> None:
     assert goal_field(PANDA, "") == "cube_position"
     assert goal_field(PANDA, "eef_position") == "eef_position"
     assert goal_field(BASE, "") == "position"
-    assert topic_of(PANDA, "cube_position") == "objects/cube/pose" and topic_of(BASE, "position") == "odom"
+    assert source_of(PANDA, "cube_position") == "objects/cube/pose" and source_of(BASE, "position") == "odom"
 
 
 def test_the_reward_falls_with_the_distance() -> None:
@@ -28,6 +30,23 @@ def test_the_reward_falls_with_the_distance() -> None:
     states = np.zeros((2, 30))
     states[:, 23:26] = [(0.1, -0.05, 0.9), (0.1, -0.05, 0.9 + REACH)]
     np.testing.assert_allclose(reward.evaluate(states), [1, math.exp(-1)], rtol=1e-4)
+
+
+NUMBERS = st.floats(-1e7, 1e7) | st.floats(-1.0, 1.0)
+
+
+@given(st.tuples(NUMBERS, NUMBERS, NUMBERS))
+def test_a_goal_lies_where_it_was_asked_for_however_far_away(place: tuple[float, float, float]) -> None:
+    reward = parse_expression(goal_reward(BASE, "position", place), BASE)
+    states = np.zeros((1, BASE.state_size))
+    states[:, :3] = place
+    distance = -REACH * np.log(reward.evaluate(states))
+    assert distance < 1e-4
+
+
+def test_a_goals_numbers_stay_as_they_were_written() -> None:
+    text = goal_reward(BASE, "position", (123.456, -1234.56, 1e-9))
+    assert text == "exp(-distance(position, [123.456, -1234.56, 0]) / 0.1)"
 
 
 @pytest.mark.parametrize(

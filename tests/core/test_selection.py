@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from array import array
 from types import SimpleNamespace
 
 import numpy as np
@@ -93,6 +94,24 @@ def test_what_is_written_is_what_is_selected(values: list[float]) -> None:
     write_fields(source, np.array(values), message)
     assert FieldSelector(source).select(message).tolist() == values
     assert (message.twist.angular.x, message.twist.angular.y) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("present", "wanted", "written"),
+    [(False, 0.5, True), (True, 0.49, False), (0, 2.6, 3), (0.0, 2.6, 2.6), (np.int8(0), -1.2, -1)],
+)
+def test_a_scalar_is_written_as_what_the_message_holds(present: object, wanted: float, written: object) -> None:
+    source = Source("gripper", "p/msg/T", (Field("close", "data"),), stamp="receive")
+    message = SimpleNamespace(data=present)
+    write_fields(source, np.array([wanted]), message)
+    assert message.data == written and type(message.data) is type(written)
+
+
+def test_whole_numbers_are_written_where_an_array_holds_such() -> None:
+    source = Source("modes", "p/msg/T", (Field("modes", "data", "array", size=2),), stamp="receive")
+    message = SimpleNamespace(data=array("i"))
+    write_fields(source, np.array([1.6, -0.2]), message)
+    assert message.data == [2, 0] and all(isinstance(number, int) for number in message.data)
 
 
 def test_joint_fields_that_share_a_message_share_its_names() -> None:

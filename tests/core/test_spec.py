@@ -93,6 +93,14 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         RobotSpec.load(tmp_path / "nope.yaml")
 
 
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bag.mcap").write_bytes(b"\x89MCAP0\r\n")
+    with pytest.raises(
+        ConfigError, match=r"robot spec '.*bag.mcap': expected YAML in UTF-8, found another kind of file"
+    ):
+        RobotSpec.load(tmp_path / "bag.mcap")
+
+
 @pytest.mark.parametrize(
     ("other", "said"),
     [

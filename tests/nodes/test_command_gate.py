@@ -185,6 +185,8 @@ def test_the_estop_is_latched(ros: tuple[Processes, Observer], way: str) -> None
     processes.start_module("tests.nodes.command_source", str(SPEC))
     wait_for(robot.moves, "motion")
     button = observer.node.create_publisher(Bool, "command_gate/estop", LATCHED if way == "topic" else CARELESS)
+    latched = observer.collect(Bool, "command_gate/estopped", LATCHED)
+    wait_for(lambda: [message.data for message in latched] == [False], "what the gate says of its e-stop")
     if way == "service":
         assert observer.call(Trigger, "command_gate/estop", Trigger.Request()).success
     else:
@@ -196,6 +198,7 @@ def test_the_estop_is_latched(ros: tuple[Processes, Observer], way: str) -> None
     if way == "careless topic":
         observer.node.destroy_timer(again)
     wait_for(lambda: robot.says("e-stop: pressed by"), "the reason", timeout=1.5)
+    wait_for(lambda: latched[-1].data, "the e-stop on its topic")
     assert robot.status().level == DiagnosticStatus.ERROR
     blocked = blocked_commands(robot)
     wait_for(lambda: blocked_commands(robot) > blocked, "commands that go on coming and are blocked")
@@ -209,6 +212,26 @@ def test_the_estop_is_latched(ros: tuple[Processes, Observer], way: str) -> None
         assert robot.stands(), "letting the button go does not resume"
     assert observer.call(Trigger, "command_gate/release", Trigger.Request()).success
     wait_for(robot.moves, "motion after the release and a fresh command")
+    wait_for(lambda: not latched[-1].data, "the release on the topic")
+
+
+def test_one_of_two_buttons_cannot_undo_the_other(ros: tuple[Processes, Observer]) -> None:
+    processes, observer = ros
+    robot = Robot(observer)
+    start(processes)
+    pressed, other = (observer.node.create_publisher(Bool, "command_gate/estop", LATCHED) for _ in range(2))
+    pressed.publish(Bool(data=True))
+    wait_for(lambda: robot.says("e-stop: pressed by topic"), "the e-stop")
+    other.publish(Bool(data=False))
+    wait_for(lambda: robot.says("~/estop has 2 publishers"), "an error that both can be heard of")
+    assert not observer.call(Trigger, "command_gate/release", Trigger.Request()).success
+    observer.node.destroy_publisher(other)
+    pressed.publish(Bool(data=False))
+
+    def released() -> bool:
+        return observer.call(Trigger, "command_gate/release", Trigger.Request()).success
+
+    wait_for(released, "the release once there is one button, let go")
 
 
 def test_a_button_pressed_before_the_gate_came_up_counts(ros: tuple[Processes, Observer]) -> None:

@@ -14,14 +14,18 @@ from geometry_msgs.msg import Twist
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import Odometry
+from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.time import Time
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Imu
+from std_msgs.msg import Bool
 from std_srvs.srv import SetBool
 
 from dvf_ros.control.gate import input_topic
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, Episode
-from dvf_ros.learning.checkpoint import save_checkpoint
+from dvf_ros.learning.checkpoint import read_description, save_checkpoint
 from dvf_ros.learning.config import LearningConfig, TrainingConfig
 from dvf_ros.learning.training import train
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
@@ -70,6 +74,8 @@ class Base:
 
     def __init__(self, observer: Observer, frame: str = "", namespace: str = "") -> None:
         self.frame = frame
+        self.age = 0.0  # s, of what it says
+        self.by_itself = True
         self.imu_runs = self.odom_runs = True
         self.x = 0.0
         self._node = observer.node
@@ -78,7 +84,12 @@ class Base:
         self._timer = observer.node.create_timer(0.02, self._publish)
 
     def _publish(self) -> None:
-        stamp = self._node.get_clock().now().to_msg()
+        if self.by_itself:
+            self.say(self._node.get_clock().now() - Duration(seconds=self.age))
+
+    def say(self, at: Time) -> None:
+        """Publish the state under this stamp."""
+        stamp = at.to_msg()
         odom, imu = Odometry(), Imu()
         odom.header.stamp = imu.header.stamp = stamp
         odom.header.frame_id = self.frame
@@ -121,6 +132,7 @@ def test_from_configure_to_cleanup(ros: tuple[Processes, Observer], checkpoint: 
     assert change_state(observer, Transition.TRANSITION_CONFIGURE)
     wait_for(lambda: statuses, "a status")
     assert statuses[-1].state == ControllerStatus.INACTIVE and not commands, "silent unless active"
+    assert statuses[-1].checkpoint == read_description(checkpoint).sha256
 
     assert change_state(observer, Transition.TRANSITION_ACTIVATE)
     wait_for(lambda: moves(commands), "a command that moves the base")
@@ -192,6 +204,63 @@ def test_a_pause_stops_until_it_is_lifted_and_outlives_the_lifecycle(
     assert all(stands([command]) for command in commands[paused_at:])
     pause(False)
     wait_for(lambda: moves(commands) and statuses[-1].state == ControllerStatus.RUNNING, "motion again")
+
+
+def test_an_estop_of_the_gate_is_heard_and_its_release_as_well(
+    ros: tuple[Processes, Observer], checkpoint: Path
+) -> None:
+    _, observer = ros
+    Base(observer)
+    commands = observer.collect(Twist, "cmd_vel")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    gate = observer.node.create_publisher(Bool, "command_gate/estopped", LATCHED)
+    gate.publish(Bool(data=True))
+    start(ros, checkpoint)
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: stands(commands) and statuses[-1].reason == "e-stop", "a stop for the e-stop from before")
+    assert statuses[-1].state == ControllerStatus.STOPPED and statuses[-1].decisions == 0
+    gate.publish(Bool(data=False))
+    wait_for(lambda: moves(commands), "motion")
+    gate.publish(Bool(data=True))
+    wait_for(lambda: stands(commands) and statuses[-1].reason == "e-stop", "a stop")
+
+
+def test_a_state_that_comes_late_but_steadily_stops_also_where_it_makes_the_ticks(
+    ros: tuple[Processes, Observer], checkpoint: Path
+) -> None:
+    _, observer = ros
+    base = Base(observer)
+    base.age = 10.0
+    commands = observer.collect(Twist, "cmd_vel")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    start(ros, checkpoint, tick_on="state")
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    wait_for(lambda: statuses and statuses[-1].ticks > 5, "ticks")
+    assert "behind the clock" in statuses[-1].reason and all(stands([command]) for command in list(commands))
+    base.age = 0.0
+    wait_for(lambda: moves(commands), "motion")
+
+
+def test_a_slow_simulation_is_given_its_time(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+    _, observer = ros
+    base = Base(observer)
+    base.by_itself = False
+    commands = observer.collect(Twist, "cmd_vel")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    clock = observer.node.create_publisher(Clock, "/clock", 10)
+    start(ros, checkpoint, use_sim_time=True, tick_on="state", speed=0.2)
+    assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    assert change_state(observer, Transition.TRANSITION_ACTIVATE)
+    began = len(statuses)
+    for tick in range(12):  # at 10 Hz of the robot's seconds, of which five of ours make one
+        base.say(Time(seconds=100 + tick / 10))
+        clock.publish(Clock(clock=Time(seconds=100 + tick / 10).to_msg()))
+        time.sleep(0.5)
+    driven = [status for status in statuses[began:] if status.ticks > 2]
+    assert driven and all(status.state == ControllerStatus.RUNNING for status in driven), driven[-1].reason
+    assert driven[-1].decisions < driven[-1].ticks - 2 and moves(commands), "chunks are gone on with"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

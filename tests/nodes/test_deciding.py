@@ -23,7 +23,7 @@ def agent() -> DvfAgent:
 
 
 def deciding(agent: DvfAgent, seed: int = 0, **settings: int) -> Deciding:
-    return Deciding(agent, lambda: replace(CONFIG.decision, **settings), seed, 0.7, get_logger("test"))
+    return Deciding(agent, lambda: replace(CONFIG.decision, **settings), seed, 0.7, 1.0, get_logger("test"))
 
 
 def test_a_tick_is_decided_the_same_after_any_history(agent: DvfAgent) -> None:

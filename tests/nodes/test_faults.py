@@ -11,6 +11,7 @@ from benchmarks.faults.hostile import run_messages, run_parameters, run_specs
 from benchmarks.faults.lifecycle import run_lifecycle
 from benchmarks.faults.matrix import run_matrix
 from benchmarks.faults.processes import run_deaths
+from benchmarks.faults.resumes import run_resumes
 from benchmarks.faults.rig import small_checkpoint
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -47,6 +48,13 @@ def test_a_process_that_dies_or_hangs_is_stopped_and_its_successor_starts_where_
 ) -> None:
     for ending in run_deaths(checkpoint, tmp_path, repeats=1):
         assert math.isfinite(ending.stopped) and ending.degrees <= 1.0, ending
+
+
+def test_a_robot_that_was_moved_by_hand_while_it_was_stopped_goes_on_from_there(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    for resumption in run_resumes(checkpoint, tmp_path, repeats=1):
+        assert resumption.degrees <= 1.0, resumption
 
 
 def test_going_round_the_lifecycle_keeps_nothing(checkpoint: Path, tmp_path: Path) -> None:
