@@ -21,6 +21,7 @@ from dvf_ros.data.definitions import read_definitions
 from dvf_ros.data.labels import read_labels
 from dvf_ros.data.report import REPORT, BagReport, Report
 from dvf_ros.data.sharding import convert_shard
+from dvf_ros.learning.config import require_at_least
 
 WARNINGS = 5  # of each bag
 ROWS = 20  # bags listed one by one in the summary; the report file has them all
@@ -36,7 +37,8 @@ class Convert:
 
     # One list: of two positional ones, options after them would leave the second empty.
     paths: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="BAG [BAG ...] DATASET")]
-    """Bags (folders, .mcap, .db3), or folders that contain bags; last, the folder of the dataset."""
+    """Bags (folders, .mcap, .db3), or folders that contain bags; last, the folder of the dataset: a new one, or
+    that of an earlier conversion of these bags."""
     spec: Path | None = None
     """Robot spec; by default the one in the bags' metadata."""
     namespace: str | None = None
@@ -63,6 +65,10 @@ class Convert:
     """i/n: convert only this share of the bags (i from 0); `dvf merge` makes one dataset of all n."""
     ray: bool = False
     """Convert as a Ray Data job; RAY_ADDRESS names the cluster, else one is started here."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "min_frames", "jobs")
+        require_at_least(self, 0, "length")
 
 
 def main(args: Convert) -> int:
@@ -106,10 +112,11 @@ def main(args: Convert) -> int:
         broken = [bag for bag in made if bag.status == "broken"]
         for bag in broken:
             console.print(f"{escape(bag.source)}: {escape(bag.reason)}")
-        console.print(f"{len(made)} bags in '{dataset}'; when all shards are there: dvf merge SHARD… DATASET")
+        words = f"{len(made)} bags in '{dataset}'; when all shards are there: dvf merge SHARD… DATASET"
+        console.print(words, markup=False)
         return 1 if broken else 0
     if report.unchanged:
-        console.print(f"nothing to do: '{dataset}' was made from these bags")
+        console.print(f"nothing to do: '{dataset}' was made from these bags", markup=False)
     summarize(report, dataset, console)
     return 1 if report.broken else 0
 
@@ -151,5 +158,6 @@ def summarize(report: Report, dataset: Path, console: Console) -> None:
     broken = f", {len(report.broken)} broken" if report.broken else ""
     console.print(
         f"{report.episodes} episodes, {report.frames} frames from {len(report.bags)} bags{broken}: '{dataset}'; "
-        f"all of it in {dataset / REPORT}"
+        f"all of it in {dataset / REPORT}",
+        markup=False,
     )

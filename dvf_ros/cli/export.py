@@ -49,7 +49,7 @@ def main(args: Export) -> int:
         with Progress(console=console, transient=True) as bar:
             task = bar.add_task("writing bags", total=dataset.episodes)
             left_out = export_bags(dataset, args.target, definitions, lambda done, _: bar.update(task, completed=done))
-    console.print(f"{dataset.episodes} episodes, {dataset.frames} frames: '{args.target}'")
+    console.print(f"{dataset.episodes} episodes, {dataset.frames} frames: '{args.target}'", markup=False)
     if left_out:
         console.print(f"left out, because the format or the spec has no place for it: {', '.join(left_out)}")
     return 0

@@ -45,10 +45,11 @@ def main(args: Import) -> int:
             f"'{args.source}': expected a LeRobotDataset (a folder with meta/info.json) or a robomimic HDF5 file; bags"
             " are for: dvf convert"
         )
-    count, frames = write_imported(new_folder(args.dataset), spec, episodes)
+    with new_folder(args.dataset) as folder:
+        count, frames = write_imported(folder, spec, episodes)
     console = Console()
     numbers = f"{spec.state_size} state and {spec.action_size} action numbers at {spec.rate:g} Hz"
-    console.print(f"{count} episodes, {frames} frames, {numbers}: '{args.dataset}'")
+    console.print(f"{count} episodes, {frames} frames, {numbers}: '{args.dataset}'", markup=False)
     dataset = Dataset.open(args.dataset)
     steps = max(frames - count, 1)
     console.print(

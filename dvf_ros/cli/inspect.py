@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.data.bag_search import find_bags
 from dvf_ros.data.bag_storage import BagError
 from dvf_ros.data.definitions import read_definitions
@@ -20,6 +21,7 @@ from dvf_ros.data.inspection import Inspection, Topic, inspect_bag
 
 LONGEST_VALUE = 100  # characters of recorder metadata shown; a spec has many
 COLORS = {"state": "cyan", "action": "yellow", "outcome": "green", "none": "dim"}
+PICTURES = (".png", ".pdf", ".svg")
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,17 @@ class Inspect:
     bag: Annotated[Path, tyro.conf.Positional]
     """A bag: folder, .mcap, .db3 or .zstd of one; whole, split, renamed, or cut off."""
     output: Path | None = None
-    """Where a picture goes: when which topic spoke, and its gaps (PNG)."""
+    """Where a picture goes: when which topic spoke, and its gaps (PNG, PDF or SVG)."""
     msg_path: Path | None = None
     """Folder with the .msg files (PACKAGE/msg/NAME.msg) of types that the bag does not embed."""
 
 
 def main(args: Inspect) -> int:
     """Print the table and the warnings, and draw the picture."""
+    if args.output and args.output.suffix.lower() not in PICTURES:
+        raise ConfigError(
+            f"--output: expected a picture's name, with one of {', '.join(PICTURES)}; found '{args.output}'"
+        )
     found = inspect_bag(one_bag(args.bag), read_definitions(args.msg_path) if args.msg_path else {})
     console = Console()
     _print(found, console)

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 
 from dvf_ros.core.parsing import nearest
 
+INTERRUPTED = 130
+"""The exit status of a shell's command that was ended by Ctrl-C."""
+
 # Name -> what it does. The module dvf_ros.cli.NAME has a dataclass Name (its arguments) and main(args) -> int.
 COMMANDS = {
     "inspect": "what is in a bag, and what about it is odd",
@@ -49,6 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"dvf {name}: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        # A file that is not there, a folder that is no folder, a full disk: the system says which and why.
+        where = f"'{error.filename}': " if error.filename else ""
+        print(f"dvf {name}: {where}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"dvf {name}: interrupted", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _help() -> str:

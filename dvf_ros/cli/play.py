@@ -17,6 +17,8 @@ from rich.progress import track
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import DatasetWriter, Episode
+from dvf_ros.data.exchange import new_folder
+from dvf_ros.learning.config import require_at_least
 from dvf_ros.sim.play import STYLES, PlayBehavior
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.topics import SpecView
@@ -27,7 +29,7 @@ class Play:
     """Let scripted play run in the simulation, without ROS, and write states and actions, no rewards, as a dataset."""
 
     dataset: Annotated[Path, tyro.conf.Positional]
-    """Dataset folder to write."""
+    """New dataset folder."""
     spec: Path = Path("config/panda_play.yaml")
     """Robot spec (YAML)."""
     calm: int = 560
@@ -41,23 +43,31 @@ class Play:
     processes: int = 2
     """Episodes that run at the same time."""
 
+    def __post_init__(self) -> None:
+        require_at_least(self, 0, "calm", "brisk", "seed")
+        require_at_least(self, 1, "steps", "processes")
+
 
 def main(args: Play) -> int:
     """Play all episodes, with a progress bar; the same seeds give the same bytes on one machine."""
     spec = RobotSpec.load(args.spec)
-    writer = DatasetWriter(args.dataset, spec)
     styles = ["calm"] * args.calm + ["brisk"] * args.brisk
     seeds = [args.seed + number for number in (*range(args.calm), *range(args.brisk))]
     start = time.perf_counter()
     # Spawned, not forked: MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
+    with (
+        new_folder(args.dataset) as folder,
+        ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool,
+    ):
+        writer = DatasetWriter(folder, spec)
         episodes = pool.map(partial(play_episode, spec.text, args.steps), styles, seeds)
         for episode in track(episodes, "playing", len(seeds), transient=True):
             writer.append(episode)
-    writer.close()
+        writer.close()
     seconds = time.perf_counter() - start
     steps = len(seeds) * args.steps
-    Console().print(f"{steps} steps in {seconds:.0f} s ({steps / seconds:.0f} a second): {args.dataset}")
+    words = f"{steps} steps in {seconds:.0f} s ({steps / seconds:.0f} a second): {args.dataset}"
+    Console().print(words, markup=False)
     return 0
 
 

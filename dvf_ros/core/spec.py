@@ -124,11 +124,13 @@ class RobotSpec:
 
     @classmethod
     def load(cls, path: str | Path) -> RobotSpec:
-        """Read a spec file; raises ConfigError, also when the file is not there."""
+        """Read a spec file; raises ConfigError, also when the file is not there or no text."""
         try:
             text = Path(path).read_text(encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"robot spec '{path}' cannot be read: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"robot spec '{path}': expected YAML in UTF-8, found another kind of file") from error
         return cls.parse(text, str(path))
 
     def __post_init__(self) -> None:

@@ -1,12 +1,12 @@
 """A dataset as bags for Foxglove and `ros2 bag`: one an episode, with the spec's topics rebuilt from the numbers.
 
 `dvf convert` makes the same frames of them again, bit for bit. What the dataset does not hold is not in the bags:
-fields that the spec does not name stay at their defaults, and frame names of states are empty.
+fields that the spec does not name stay at their defaults, and frame names of states, but for transforms, are empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,24 +37,25 @@ def export_bags(
     if both:
         raise ExchangeError(f"the topic '{min(both)}' is state and action at once, which separate messages cannot say")
     known = export_definitions(definitions)
-    builders = {source.topic: MessageBuilder(source, known) for source in _sources(spec)}
-    folder = new_folder(folder)
+    by_topic: dict[str, list[Source]] = {}
+    for source in (*spec.state, *spec.action, *([spec.outcome] if spec.outcome else [])):
+        by_topic.setdefault(source.topic, []).append(source)
+    builders = {topic: MessageBuilder(sources, known) for topic, sources in by_topic.items()}
     lost = {"rewards": 0, "terminations": 0, "unknown success": 0}
     says = {item.name for item in spec.outcome.fields} if spec.outcome else set()
-    for index in range(dataset.episodes):
-        episode = dataset.episode(index)
-        if (np.diff(episode.stamps) != spec.period_ns).any():
-            raise ExchangeError(f"episode {index} ('{episode.source}'): its frames are not {spec.period_ns} ns apart")
-        _write(folder / f"episode_{index:06d}", episode, spec, builders)
-        lost["rewards"] += int(episode.reward_mask.sum()) if "reward" not in says else 0
-        lost["terminations"] += episode.terminated and "terminated" not in says
-        lost["unknown success"] += "success" in says and episode.success is None and _has_outcome(episode)
-        progress(index + 1, dataset.episodes)
+    with new_folder(folder) as place:
+        for index in range(dataset.episodes):
+            episode = dataset.episode(index)
+            if (np.diff(episode.stamps) != spec.period_ns).any():
+                raise ExchangeError(
+                    f"episode {index} ('{episode.source}'): its frames are not {spec.period_ns} ns apart"
+                )
+            _write(place / f"episode_{index:06d}", episode, spec, builders)
+            lost["rewards"] += int(episode.reward_mask.sum()) if "reward" not in says else 0
+            lost["terminations"] += episode.terminated and "terminated" not in says
+            lost["unknown success"] += "success" in says and episode.success is None and _has_outcome(episode)
+            progress(index + 1, dataset.episodes)
     return tuple(f"{count} {what}" for what, count in lost.items() if count)
-
-
-def _sources(spec: RobotSpec) -> tuple[Source, ...]:
-    return (*spec.state, *spec.action, *([spec.outcome] if spec.outcome else []))
 
 
 def _has_outcome(episode: Episode) -> bool:
@@ -66,23 +67,27 @@ def _write(folder: Path, episode: Episode, spec: RobotSpec, builders: Mapping[st
     bag = BagWriter(folder, custom | {"outcome": WORDS[episode.success]})
     try:
         for topic, builder in builders.items():
-            bag.add_topic(_absolute(topic), builder.source.type, builder.definition, type_hash=builder.type_hash)
+            bag.add_topic(_absolute(topic), builder.type, builder.definition, type_hash=builder.type_hash)
 
-        def put(source: Source, values: np.ndarray, stamp: int, frame: str = "") -> None:
-            bag.write(_absolute(source.topic), stamp, stamp, builders[source.topic].build(values, stamp, frame))
+        def put(topic: str, values: Sequence[np.ndarray], stamp: int, frame: str = "") -> None:
+            bag.write(_absolute(topic), stamp, stamp, builders[topic].build(values, stamp, frame))
 
         last = len(episode.states) - 1
         commanded = False
         for k, stamp in enumerate(episode.stamps.tolist()):
-            _put_parts(spec.state, episode.states[k], stamp, put)
+            state: dict[str, list[np.ndarray]] = {}
+            for source, part in _parts(spec.state, episode.states[k]):
+                state.setdefault(source.topic, []).append(part)
+            for topic, parts in state.items():
+                put(topic, parts, stamp)
             if spec.outcome and _has_outcome(episode) and (k or not last):
-                put(spec.outcome, _outcome(spec.outcome, episode, k), stamp)
+                put(spec.outcome.topic, [_outcome(spec.outcome, episode, k)], stamp)
             known = bool(episode.action_mask[k])
             # After a known action an unknown one has to be said: by silence the last would seem to go on.
             if known or (commanded and k < last):
                 values = episode.actions[k] if known else np.full(spec.action_size, np.nan, np.float32)
                 for source, part in _parts(spec.action, values):
-                    put(source, part, _command_stamp(source, stamp, stamp + spec.period_ns), spec.frame)
+                    put(source.topic, [part], _command_stamp(source, stamp, stamp + spec.period_ns), spec.frame)
                 commanded = True
     except BaseException:
         bag.abandon()
@@ -93,13 +98,6 @@ def _write(folder: Path, episode: Episode, spec: RobotSpec, builders: Mapping[st
 def _parts(sources: tuple[Source, ...], values: np.ndarray) -> list[tuple[Source, np.ndarray]]:
     cuts = np.cumsum([source.size for source in sources])[:-1]
     return list(zip(sources, np.split(values, cuts), strict=True)) if sources else []
-
-
-def _put_parts(
-    sources: tuple[Source, ...], values: np.ndarray, stamp: int, put: Callable[[Source, np.ndarray, int], None]
-) -> None:
-    for source, part in _parts(sources, values):
-        put(source, part, stamp)
 
 
 def _command_stamp(source: Source, stamp: int, after: int) -> int:

@@ -31,7 +31,7 @@ def repair_bag(path: Path, output: Path | None = None) -> Repair | None:
 
     By default `output` is `path` with `_salvaged`, beside it. Receive and publish times, sequence numbers, embedded
     types, QoS and the recorder's metadata are kept; the original is only read. Files of a split bag become one. Raises
-    BagError where there is no MCAP file, where `output` exists or cannot be written.
+    BagError where there is no MCAP file or no whole message, where `output` exists or cannot be written.
     """
     path = Path(path)
     files = _mcap_files(path)
@@ -45,6 +45,8 @@ def repair_bag(path: Path, output: Path | None = None) -> Repair | None:
         key: value for file in salvaged for r in file.metadata if r.name == RECORD for key, value in r.metadata.items()
     }
     lost = "; ".join(f"'{file.path.name}': {file.summary}" for file in salvaged)
+    if not any(connection.msgcount for file in salvaged for connection in file.connections):
+        raise BagError(f"'{path}': expected a whole message at least, found none, so nothing was written ({lost})")
     try:
         writer = BagWriter(output, custom)
         try:

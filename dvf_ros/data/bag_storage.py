@@ -44,16 +44,29 @@ def storage_files(path: Path) -> list[Path]:
 
 
 def read_information(folder: Path) -> dict[str, Any]:
-    """What a bag folder's metadata.yaml says; empty where there is none. Raises BagError if it does not parse."""
+    """What a bag folder's metadata.yaml says; empty where there is none.
+
+    Raises BagError if it does not parse, or says of files, messages or custom data what cannot be meant.
+    """
     try:
         text = (folder / "metadata.yaml").read_text(encoding="utf-8")
-        information = yaml.safe_load(text)["rosbag2_bagfile_information"]
-        information.get("custom_data")
+        information = dict(yaml.safe_load(text)["rosbag2_bagfile_information"])
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
         raise BagError(f"'{folder}/metadata.yaml' is not rosbag2 metadata: {error}") from error
-    return dict(information)
+    files = information.get("relative_file_paths", [])
+    for key, expected, right in (
+        ("relative_file_paths", "a list of names", isinstance(files, list) and all(isinstance(f, str) for f in files)),
+        ("message_count", "a number", type(information.get("message_count", 0)) is int),
+        ("custom_data", "a mapping", isinstance(information.get("custom_data") or {}, dict)),
+    ):
+        if not right:
+            raise BagError(
+                f"'{folder}/metadata.yaml', {key}: expected {expected}, found {information[key]!r}; correct it, or move"
+                " the file away: the bag is read without it"
+            )
+    return information
 
 
 @dataclass

@@ -14,11 +14,10 @@ SCARCE = 0.5
 
 
 def require_usable(dataset: Dataset) -> None:
-    """Raise DatasetError for arrays that are not the spec's, numbers that are not finite, rotations that are none.
+    """Raise DatasetError for numbers that are not finite, and rotations that are none.
 
     And for an action or a reward of an episode's last frame: either belongs to the state after, which another one has.
     """
-    _require_shapes(dataset)
     _require_finite(dataset)
     _require_states_after(dataset)
     for piece in dataset.spec.state_layout:
@@ -63,19 +62,6 @@ def _scarcity(dataset: Dataset) -> list[str]:
 def moving(dataset: Dataset) -> np.ndarray:
     """(D,) bool: which numbers of the state ever move."""
     return np.ptp(dataset.states, axis=0) > MOVES
-
-
-def _require_shapes(dataset: Dataset) -> None:
-    spec = dataset.spec
-    for what, array, size in (
-        ("states", dataset.states, spec.state_size),
-        ("actions", dataset.actions, spec.action_size),
-    ):
-        if array.shape[1:] != (size,):
-            raise DatasetError(
-                f"the dataset's spec and its arrays do not belong together: expected {what} of {size} numbers "
-                f"(spec.yaml), found {array.shape[1:]} ({what}.npy); convert anew with the spec as it is now"
-            )
 
 
 def _require_finite(dataset: Dataset) -> None:

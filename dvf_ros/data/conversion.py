@@ -16,12 +16,11 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, VERSION, Options, convert_bag, hash_of, part_name
 from dvf_ros.data.bag_reader import bag_digest
 from dvf_ros.data.bag_search import ConversionError, find_bags, spec_of
-from dvf_ros.data.dataset import DatasetWriter
+from dvf_ros.data.dataset import Dataset, DatasetError, DatasetWriter
 from dvf_ros.data.labels import NO_LABELS, Labels
 from dvf_ros.data.plausibility import unit_warnings
 from dvf_ros.data.report import REPORT, BagReport, Report
-
-PARTS = ".parts"
+from dvf_ros.data.target import PARTS, earlier_conversion, require_same_bags
 
 Progress = Callable[[int, int, BagReport], None]
 
@@ -43,24 +42,28 @@ def convert(
 
     The same bags, spec, options and labels give the same bytes; where the folder already holds that dataset nothing
     is done. An interrupted run goes on where it stopped. `progress(done, total, bag)` is called after each bag. Raises
-    ConversionError (no bag, spec or episode) and ConfigError (a spec that cannot be meant).
+    ConversionError (no bag, spec or episode, a folder that holds anything else) and ConfigError (a spec that cannot be
+    meant).
     """
     folder = Path(folder)
     bags = find_bags(paths)
+    earlier = earlier_conversion(folder, paths)
     spec = spec or spec_of(bags)
     jobs = min(jobs or os.cpu_count() or 1, len(bags))
     digests = digests_of(bags, jobs)
+    require_same_bags(folder, earlier, {*digests, *(bag.name for bag in bags)} - {""})
     reports = {bag: BagReport(bag.name, digest) for bag, digest in zip(bags, digests, strict=True)}
     inputs = inputs_of(spec, options, [with_label(reports[bag], bag, labels) for bag in bags])
-    if (earlier := Report.read(folder / REPORT)) and earlier.inputs == inputs:
-        return earlier
-    (folder / REPORT).unlink(missing_ok=True)
+    idle = labels.warnings(bag.name for bag in bags)
+    if earlier and earlier.inputs == inputs and _opens(folder):
+        return dataclasses.replace(earlier, warnings=_warnings(earlier.bags, idle))
     first_of: dict[str, Path] = {}
     rest = [bag for bag in bags if first_of.setdefault(reports[bag].digest or str(bag), bag) == bag]
     for done, (bag, report) in enumerate(convert_bags(rest, spec, options, folder / PARTS, jobs), 1):
         reports[bag] = report
         progress(done, len(rest), report)
-    whole = assemble(folder, spec, options, [with_label(reports[bag], bag, labels) for bag in bags], [folder / PARTS])
+    labelled = [with_label(reports[bag], bag, labels) for bag in bags]
+    whole = assemble(folder, spec, options, labelled, [folder / PARTS], idle)
     shutil.rmtree(folder / PARTS)
     return whole
 
@@ -105,30 +108,51 @@ def convert_bags(
 
 
 def assemble(
-    folder: Path, spec: RobotSpec, options: Options, reports: Sequence[BagReport], parts: Sequence[Path]
+    folder: Path,
+    spec: RobotSpec,
+    options: Options,
+    reports: Sequence[BagReport],
+    parts: Sequence[Path],
+    idle: Sequence[str],
 ) -> Report:
     """Write the dataset out of the bags' parts, which lie in the folders `parts`; `reports` in the order of the bags.
 
-    Which machine or process made a part makes no difference to a single byte. Raises ConversionError if no bag gave an
-    episode, or a part is missing.
+    Which machine or process made a part makes no difference to a single byte. `idle` are the labels' warnings. Raises
+    ConversionError if no bag gave an episode, or a part is missing; an earlier dataset is then as it was.
     """
     ordered = sorted(_without_duplicates(reports), key=lambda report: (report.source, report.digest))
-    warnings = unit_warnings([(bag.source, bag.largest) for bag in ordered if bag.kept])
-    whole = Report(inputs_of(spec, options, reports), tuple(ordered), tuple(warnings))
+    whole = Report(inputs_of(spec, options, reports), tuple(ordered), _warnings(ordered, idle))
     if not whole.episodes:
         problems = "; ".join(f"{bag.source}: {bag.reason}" for bag in whole.bags)
         raise ConversionError(f"no episode could be used, so there is no dataset: {problems}")
     writer = DatasetWriter(folder, spec)
-    for bag in whole.bags:
-        if bag.kept:
-            name = part_name(bag.digest, spec.text, options)
-            part = next((place / name for place in parts if (place / name / REPORT).exists()), None)
-            if part is None:
-                raise ConversionError(f"the part of bag '{bag.source}' is in none of {', '.join(map(str, parts))}")
-            writer.extend(part, source=bag.source, behavior=bag.behavior)
+    try:
+        for bag in whole.bags:
+            if bag.kept:
+                name = part_name(bag.digest, spec.text, options)
+                part = next((place / name for place in parts if (place / name / REPORT).exists()), None)
+                if part is None:
+                    raise ConversionError(f"the part of bag '{bag.source}' is in none of {', '.join(map(str, parts))}")
+                writer.extend(part, source=bag.source, behavior=bag.behavior)
+    except BaseException:
+        writer.abandon()
+        raise
+    (folder / REPORT).unlink(missing_ok=True)  # the old one, which is not that of the arrays from here on
     writer.close()
     whole.write(folder / REPORT)
     return whole
+
+
+def _warnings(bags: Sequence[BagReport], idle: Sequence[str]) -> tuple[str, ...]:
+    return (*unit_warnings([(bag.source, bag.largest) for bag in bags if bag.kept]), *idle)
+
+
+def _opens(folder: Path) -> bool:
+    try:
+        Dataset.open(folder)
+    except DatasetError:
+        return False
+    return True
 
 
 def _without_duplicates(reports: Sequence[BagReport]) -> Iterator[BagReport]:

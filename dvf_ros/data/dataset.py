@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -146,10 +147,21 @@ class Dataset:
             spec = RobotSpec.load(folder / "spec.yaml")
             arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
             rows = read_table(folder)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DatasetError(
                 f"'{folder}' is not a dataset ({error}); make one with: dvf convert BAGS {folder}"
             ) from error
+        for name, row in _rows_of(spec).items():
+            found = arrays[name].shape
+            if not found:
+                raise DatasetError(
+                    f"'{folder}/{name}.npy': expected a row a frame, found a single number; convert anew"
+                )
+            if found[1:] != row:
+                raise DatasetError(
+                    f"'{folder}': spec and arrays do not belong together: expected {name} of {math.prod(row)} numbers"
+                    f" (spec.yaml), found {found[1:]} ({name}.npy); convert anew with the spec as it is now"
+                )
         lengths = {name: len(array) for name, array in arrays.items()}
         total = sum(rows["length"].to_pylist())
         if set(lengths.values()) != {total}:
@@ -189,7 +201,7 @@ class DatasetWriter:
         self._spec = spec
         self._tables: list[pa.Table] = []
         self._rows: list[dict] = []
-        rows = {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
+        rows = _rows_of(spec)
         self._arrays = {name: ArrayFile(self.folder, name, dtype, rows[name]) for name, dtype in ARRAYS.items()}
 
     def append(self, episode: Episode) -> None:
@@ -230,6 +242,11 @@ class DatasetWriter:
         if self._rows:
             self._tables.append(make_table(self._rows))
         self._rows = []
+
+
+def _rows_of(spec: RobotSpec) -> dict[str, tuple[int, ...]]:
+    """The shape of a frame's row in each array."""
+    return {name: () for name in ARRAYS} | {"states": (spec.state_size,), "actions": (spec.action_size,)}
 
 
 def about_episode(episode: Episode) -> dict:

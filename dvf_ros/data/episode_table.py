@@ -54,18 +54,17 @@ def write_table(rows: pa.Table, folder: Path) -> None:
 def columns_of(rows: pa.Table) -> dict[str, Any]:
     """Its columns as Dataset has them."""
     lengths = np.array(rows["length"].to_pylist(), np.int64)  # to_numpy would import pandas
-    behavior = rows["behavior"].combine_chunks().dictionary_encode()
-    order = np.argsort(np.array(behavior.dictionary.to_pylist()), kind="stable")
-    rank = np.empty(len(order), np.int64)
-    rank[order] = np.arange(len(order))
+    behaviors = [name or "" for name in rows["behavior"].to_pylist()]  # fill_null would import pandas, too
+    names = sorted(set(behaviors))
+    index = {name: i for i, name in enumerate(names)}
     return {
         "episode_start": np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64),
         "episode_length": lengths,
         "terminated": np.array(rows["terminated"].to_pylist(), bool),
         "truncated": np.array(rows["truncated"].to_pylist(), bool),
         "success": np.array(rows["success"].to_pylist(), np.float32),  # None becomes NaN
-        "behavior": rank[np.array(behavior.indices.to_pylist(), np.int64)],
-        "behavior_names": tuple(sorted(behavior.dictionary.to_pylist())),
+        "behavior": np.array([index[name] for name in behaviors], np.int64),
+        "behavior_names": tuple(names),
         "source": tuple(rows["source"].to_pylist()),
         "source_digest": tuple(rows["source_digest"].to_pylist()),
         "quality_text": tuple(rows["quality"].to_pylist()),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,18 +87,21 @@ def masked_episode(
 ) -> Episode:
     """An episode from foreign arrays, with masks where they are given and otherwise where the numbers allow.
 
-    `states` (L, D); `actions` (L, A) and `rewards` (L,), or None where there are none. The last frame's action and
-    reward lead to a state that is not there, so they are masked; masked numbers are zero. `masks` may hold
-    action_mask, reward_mask (L,) and stamps (L,) ns. An episode of which `about` says no quality gets its coverage,
-    and the last reward where it was masked though it is not zero. Raises ExchangeError for a state that is not finite.
+    `states` (L, D); `actions` (L, A) and `rewards` (L,) or (L, 1), or None where there are none. The last frame's
+    action and reward lead to a state that is not there, so they are masked; masked numbers are zero. `masks` may hold
+    action_mask, reward_mask and stamps (ns), of a reward's shapes. An episode of which `about` says no quality gets
+    its coverage, and the last reward where it was masked though it is not zero. Raises ExchangeError for a state that
+    is not finite, and for rewards or masks that are not one a frame.
     """
-    length = len(states)
+    length, where = len(states), f"'{about['source']}'"
     bad = ~np.isfinite(states).all(axis=1)
     if bad.any():
-        raise ExchangeError(f"'{about['source']}': the state of frame {int(np.argmax(bad))} holds NaN or Inf")
+        raise ExchangeError(f"{where}: the state of frame {int(np.argmax(bad))} holds NaN or Inf")
     inner = np.arange(length) < length - 1
     acts = np.zeros((length, spec.action_size), np.float32) if actions is None else np.asarray(actions, np.float32)
     gains = np.zeros(length, np.float32) if rewards is None else np.asarray(rewards, np.float32)
+    gains = _one_each(where, "rewards", gains, length)
+    masks = {name: _one_each(where, name, mask, length) for name, mask in masks.items()}
     known_action = inner & np.isfinite(acts).all(axis=1) & masks.get("action_mask", inner & (actions is not None))
     known_reward = inner & np.isfinite(gains) & masks.get("reward_mask", inner & (rewards is not None))
     steps = max(length - 1, 1)
@@ -114,6 +119,13 @@ def masked_episode(
         stamps=stamps,
         **(quality | dict(about)),
     )
+
+
+def _one_each(where: str, name: str, values: np.ndarray, length: int) -> np.ndarray:
+    """(L,) from (L,) or (L, 1), for `length` L; raises ExchangeError for any other shape."""
+    if values.shape not in ((length,), (length, 1)):
+        raise ExchangeError(f"{where}: expected {length} {name}, one a frame, found {values.shape}")
+    return values.reshape(length)
 
 
 def write_imported(folder: str | Path, spec: RobotSpec, episodes: Iterator[Episode]) -> tuple[int, int]:
@@ -153,10 +165,15 @@ def about_from(columns: Mapping[str, Any]) -> dict[str, Any]:
     return dict(columns) | {"quality": json.loads(columns["quality"])}
 
 
-def new_folder(folder: str | Path) -> Path:
-    """Make a folder to export into; raises ExchangeError where something is there already."""
+@contextlib.contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """A folder to write into, gone again where writing fails; raises ExchangeError where something is there already."""
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ExchangeError(f"'{folder}' is not empty; export to a new folder")
+        raise ExchangeError(f"'{folder}' is not empty; name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -37,7 +37,11 @@ def export_lerobot(dataset: Dataset, folder: str | Path) -> None:
 
     Raises ExchangeError where the folder is not empty.
     """
-    folder = new_folder(folder)
+    with new_folder(folder) as place:
+        _write(dataset, place)
+
+
+def _write(dataset: Dataset, folder: Path) -> None:
     spec = dataset.spec
     features = _features(dataset)
     schema = pa.schema([(name, _arrow_type(about)) for name, about in features.items()])

@@ -65,6 +65,15 @@ def _info(folder: Path) -> dict[str, Any]:
             f"'{folder}': expected LeRobotDataset v3.0, found {version}; LeRobot's convert_dataset_v21_to_v30 brings it"
             " up to date"
         )
+    rate, features = info["fps"], info["features"]
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not rate > 0:
+        raise ExchangeError(f"'{path}', fps: expected frames a second, a number above zero, found {rate!r}; correct it")
+    if not isinstance(features, dict):
+        raise ExchangeError(f"'{path}', features: expected a mapping by name, found {features!r}; correct it")
+    for name, about in features.items():
+        shape = about.get("shape") if isinstance(about, dict) else None
+        if not isinstance(shape, list) or not {*map(type, shape)} <= {int} or not isinstance(about.get("dtype"), str):
+            raise ExchangeError(f"'{path}', feature '{name}': expected its dtype and shape, found {about!r}; add them")
     return info
 
 
@@ -99,15 +108,24 @@ def _about(folder: Path) -> dict[int, dict[str, Any]]:
     """An Episode's arguments by episode, as far as meta/episodes has them."""
     found: dict[int, dict[str, Any]] = {}
     for path in sorted((folder / "meta" / "episodes").glob("*/*.parquet")):
-        have = pq.read_schema(path).names
-        own = [name for name in ABOUT if name in have]
-        rows = pq.read_table(path, columns=["episode_index", "length", "tasks", *own]).to_pylist()
+        try:
+            have = pq.read_schema(path).names
+            own = set(ABOUT) <= set(have)
+            wanted = ["episode_index", *(ABOUT if own else ["tasks"])]
+            rows = pq.read_table(path, columns=[name for name in wanted if name in have]).to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise ExchangeError(f"'{path}' cannot be read: {error}; download it anew") from error
         for row in rows:
-            index = row["episode_index"]
-            if len(own) == len(ABOUT):
+            index, tasks = row.get("episode_index"), row.get("tasks")
+            if index is None or not (own or (isinstance(tasks, list) and {*map(type, tasks)} <= {str})):
+                raise ExchangeError(
+                    f"'{path}': expected an episode_index and tasks (a list of texts) in every row, found {row}; write"
+                    " them as LeRobot does"
+                )
+            if own:
                 found[index] = about_from({name: row[name] for name in ABOUT})
             else:
-                found[index] = {"behavior": " | ".join(row["tasks"]), "source": f"{folder.name}/{index}"}
+                found[index] = {"behavior": " | ".join(tasks), "source": f"{folder.name}/{index}"}
     return found
 
 
@@ -155,15 +173,18 @@ def _batches(folder: Path, columns: list[str]) -> Iterator[dict[str, np.ndarray]
 
 
 def _numbers(path: Path, name: str, column: pa.Array) -> np.ndarray:
-    """(n,), or (n, size) for lists; raises ExchangeError where lists differ in length or a value is missing."""
-    flat = column
-    while pa.types.is_list(flat.type) or pa.types.is_fixed_size_list(flat.type):
-        flat = flat.flatten()
-    if column.null_count or flat.null_count:
+    """(n,), or (n, size) for lists; raises ExchangeError for lists of several lengths and what is no number."""
+    levels = [column]
+    while pa.types.is_list(levels[-1].type) or pa.types.is_fixed_size_list(levels[-1].type):
+        levels.append(levels[-1].flatten())
+    if any(level.null_count for level in levels):
         raise ExchangeError(f"'{path}': '{name}' has rows without a value")
+    for level in levels[:-1]:
+        lengths = np.unique(level.value_lengths().to_numpy(zero_copy_only=False)).tolist()
+        if len(lengths) > 1:
+            raise ExchangeError(f"'{path}', '{name}': expected lists of one length, found {lengths}; cut or fill them")
+    flat = levels[-1]
+    if not any(test(flat.type) for test in (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)):
+        raise ExchangeError(f"'{path}', '{name}': expected numbers, found {column.type}; leave the feature out")
     numbers = flat.to_numpy(zero_copy_only=False)
-    if flat is column or not len(column):
-        return numbers
-    if len(numbers) % len(column):
-        raise ExchangeError(f"'{path}': the lists of '{name}' differ in length")
-    return numbers.reshape(len(column), -1)
+    return numbers if len(numbers) == len(column) else numbers.reshape(len(column), -1)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from rosbags.interfaces import Nodetype
 
 from dvf_ros.core.selection import FieldSelector, steps_of, write_fields
-from dvf_ros.core.spec import Source
+from dvf_ros.core.spec import TF, Source
 from dvf_ros.data.definitions import Definitions, message_of
 from dvf_ros.data.exchange import ExchangeError
 
@@ -29,49 +29,65 @@ def export_definitions(given: Mapping[str, str]) -> Definitions:
 
 
 class MessageBuilder:
-    """Builds one source's messages from its numbers; what the spec does not name stays at the message's default."""
+    """Builds a topic's messages from numbers; what the spec does not name stays at the message's default.
 
-    def __init__(self, source: Source, definitions: Definitions) -> None:
-        self.source = source
-        self._store = definitions.store(source.type)
-        self._selector = FieldSelector(source)
+    `sources` is one or, of TF, all that the spec takes from the topic: their transforms go into one message.
+    """
+
+    def __init__(self, sources: Sequence[Source], definitions: Definitions) -> None:
+        self.topic, self.type = sources[0].topic, sources[0].type
+        self._store = definitions.store(self.type)
+        self._selectors = [FieldSelector(source) for source in sources]
 
     @property
     def definition(self) -> str:
         """The .msg text with all it depends on, as a bag embeds it."""
-        return self._store.generate_msgdef(self.source.type, ros_version=2)[0]
+        return self._store.generate_msgdef(self.type, ros_version=2)[0]
 
     @property
     def type_hash(self) -> str:
         """RIHS01 hash of the type."""
-        return str(self._store.hash_rihs01(self.source.type))
+        return str(self._store.hash_rihs01(self.type))
 
-    def build(self, values: np.ndarray, stamp: int, frame: str = "") -> bytes:
-        """Serialize a message of `values` (size,), its header (where it has one) at `stamp` (ns) in `frame`.
+    def build(self, values: Sequence[np.ndarray], stamp: int, frame: str = "") -> bytes:
+        """Serialize a message of `values`, (size,) of each source; its header (where it has one) at `stamp` (ns).
 
-        Raises ExchangeError where the type cannot hold the numbers, so that they would not be read back as they are.
+        The header says `frame` or, of a transform, its parent. Raises ExchangeError where the type cannot hold the
+        numbers, so that they would not be read back as they are.
         """
-        message = self._blank(self.source.type)
-        if hasattr(message, "header"):
-            message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
-            message.header.frame_id = frame
-        for item in self.source.fields:
+        parts = [
+            self._part(selector, numbers, stamp, frame)
+            for selector, numbers in zip(self._selectors, values, strict=True)
+        ]
+        message = self._store.types[TF](transforms=parts) if self.type == TF else parts[0]
+        return bytes(self._store.serialize_cdr(message, self.type))
+
+    def _part(self, selector: FieldSelector, values: np.ndarray, stamp: int, frame: str) -> Any:
+        """What of a message is about one source."""
+        source = selector.source
+        part = self._blank(source.part_type)
+        if hasattr(part, "header"):
+            part.header.stamp.sec, part.header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+            part.header.frame_id = source.parent or frame
+        if source.child:
+            part.child_frame_id = source.child
+        for item in source.fields:
             if item.kind != "joints":
-                self._reach(message, steps_of(item.path))
-        write_fields(self.source, values, message)
+                self._reach(part, source.part_type, steps_of(item.path))
         try:
-            self._coerce(message, self.source.type)
-            found = self._selector.select(message).astype(np.float32)
+            write_fields(source, values, part)
+            self._coerce(part, source.part_type)
+            found = selector.select(part).astype(np.float32)
         except (ValueError, OverflowError) as error:
             raise self._error(values, str(error)) from error
         if not np.array_equal(found, np.asarray(values, np.float32), equal_nan=True):
             raise self._error(values, f"they would be read back as {found.tolist()}")
-        return bytes(self._store.serialize_cdr(message, self.source.type))
+        return part
 
     def _error(self, values: np.ndarray, why: str) -> ExchangeError:
         unknown = "; NaN stands for a number that is not known" if np.isnan(values).any() else ""
         numbers = np.asarray(values).tolist()
-        return ExchangeError(f"topic '{self.source.topic}': {self.source.type} cannot hold {numbers}: {why}{unknown}")
+        return ExchangeError(f"topic '{self.topic}': {self.type} cannot hold {numbers}: {why}{unknown}")
 
     def _blank(self, kind: str) -> Any:
         values = {name: self._default(field) for name, field in self._store.fielddefs[kind][1]}
@@ -87,11 +103,10 @@ class MessageBuilder:
             return [self._default(about[0]) for _ in range(about[1])]
         if node == Nodetype.SEQUENCE:
             return []
-        return "" if about[0] in ("string", "wstring") else 0
+        return "" if about[0] in ("string", "wstring") else _number(0, about[0])
 
-    def _reach(self, message: Any, steps: tuple[str | int, ...]) -> None:
+    def _reach(self, message: Any, kind: str, steps: tuple[str | int, ...]) -> None:
         """Lengthen the sequences that a path indexes."""
-        kind = self.source.type
         for step, after in zip(steps, (*steps[1:], ""), strict=True):
             if isinstance(step, int):
                 continue

@@ -12,9 +12,10 @@ from typing import Any
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, Options, convert_bag
 from dvf_ros.data.bag_search import ConversionError, find_bags, spec_of
-from dvf_ros.data.conversion import PARTS, assemble, with_label
+from dvf_ros.data.conversion import assemble, with_label
 from dvf_ros.data.labels import NO_LABELS, Labels
 from dvf_ros.data.report import BagReport, Report
+from dvf_ros.data.target import PARTS, earlier_conversion, require_same_bags
 
 
 def convert_on_ray(
@@ -36,6 +37,8 @@ def convert_on_ray(
         raise ConversionError("Ray Data is not installed; pip install 'dvf_ros[fleet]'") from error
     folder = Path(folder).resolve()
     bags = [bag.resolve() for bag in find_bags(paths)]
+    earlier = earlier_conversion(folder, paths)
+    require_same_bags(folder, earlier, {bag.name for bag in bags})
     spec = spec or spec_of(bags)
     (folder / PARTS).mkdir(parents=True, exist_ok=True)
     spec_text, parts = spec.text, folder / PARTS
@@ -48,6 +51,6 @@ def convert_on_ray(
     job = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work, concurrency=workers)
     done = {row["place"]: BagReport(**json.loads(row["report"])) for row in job.take_all()}
     reports = [with_label(done[place], bag, labels) for place, bag in enumerate(bags)]
-    whole = assemble(folder, spec, options, reports, [parts])
+    whole = assemble(folder, spec, options, reports, [parts], labels.warnings(bag.name for bag in bags))
     shutil.rmtree(parts)
     return whole

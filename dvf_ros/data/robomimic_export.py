@@ -41,18 +41,22 @@ def export_robomimic(dataset: Dataset, path: str | Path) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     masks: dict[str, list[str]] = {}
-    with h5py.File(part, "w") as file:
-        data = file.create_group("data")
-        for number, index in enumerate(chosen):
-            episode = dataset.episode(int(index))
-            _write(data.create_group(f"demo_{number}"), episode, dataset.spec.state_layout)
-            for key in _filter_keys(episode):
-                masks.setdefault(key, []).append(f"demo_{number}")
-        data.attrs["total"] = int(dataset.episode_length[chosen].sum() - len(chosen))
-        data.attrs["env_args"] = json.dumps(_environment(dataset.spec))
-        data.attrs["spec"] = dataset.spec.text
-        for key, names in masks.items():
-            file.create_dataset(f"mask/{key}", data=np.array(names, dtype="S"))
+    try:
+        with h5py.File(part, "w") as file:
+            data = file.create_group("data")
+            for number, index in enumerate(chosen):
+                episode = dataset.episode(int(index))
+                _write(data.create_group(f"demo_{number}"), episode, dataset.spec.state_layout)
+                for key in _filter_keys(episode):
+                    masks.setdefault(key, []).append(f"demo_{number}")
+            data.attrs["total"] = int(dataset.episode_length[chosen].sum() - len(chosen))
+            data.attrs["env_args"] = json.dumps(_environment(dataset.spec))
+            data.attrs["spec"] = dataset.spec.text
+            for key, names in masks.items():
+                file.create_dataset(f"mask/{key}", data=np.array(names, dtype="S"))
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
     part.replace(path)
     return dataset.episodes - len(chosen)
 

@@ -23,6 +23,7 @@ from dvf_ros.data.exchange import ExchangeError, about_from, check_rate, draft_s
 
 ABOUT = ("behavior", "success", "terminated", "truncated", "source", "source_digest", "quality")
 MASKS = ("action_mask", "reward_mask")
+LONGEST = 80  # characters of a file that an error shows
 
 
 def read_robomimic(path: str | Path, spec: RobotSpec | None = None) -> tuple[RobotSpec, Iterator[Episode]]:
@@ -49,35 +50,57 @@ def read_robomimic(path: str | Path, spec: RobotSpec | None = None) -> tuple[Rob
 
 
 def _demos(path: Path, file: h5py.File) -> list[str]:
-    numbers = [int(found[1]) for name in file.get("data", {}) if (found := re.fullmatch(r"demo_(\d+)", name))]
+    data = file.get("data")
+    names = (
+        [name for name in data if data.get(name, getclass=True) is h5py.Group] if isinstance(data, h5py.Group) else []
+    )
+    numbers = [int(found[1]) for name in names if (found := re.fullmatch(r"demo_(\d+)", name))]
     if not numbers:
         raise ExchangeError(f"'{path}': expected data/demo_0, …, found {', '.join(file) or 'nothing'}")
     return [f"demo_{number}" for number in sorted(numbers)]
 
 
+def _environment(data: h5py.Group) -> dict[str, Any]:
+    """What the file says of the environment that it was recorded in; empty where that is no JSON object."""
+    try:
+        found = json.loads(data.attrs.get("env_args", "{}"))
+    except (ValueError, TypeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def _rate(data: h5py.Group) -> float | None:
     """Hz; robosuite's environments say it, others do not."""
-    rate = json.loads(data.attrs.get("env_args", "{}")).get("env_kwargs", {}).get("control_freq")
-    return None if rate is None else float(rate)
+    try:
+        return float(_environment(data)["env_kwargs"]["control_freq"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _draft(path: Path, data: h5py.Group, demo: h5py.Group, rate: float | None) -> RobotSpec:
     if rate is None:
-        raise ExchangeError(f"'{path}' does not say its rate (env_args: env_kwargs: control_freq); give a --spec")
+        found = str(data.attrs.get("env_args", "no env_args"))[:LONGEST]
+        raise ExchangeError(
+            f"'{path}' does not say its rate (expected env_args: env_kwargs: control_freq in Hz, found {found}); give a"
+            " --spec"
+        )
     state = {key: [""] * _width(values) for key, values in _observations(path, demo).items()}
-    name = str(json.loads(data.attrs["env_args"]).get("env_name") or "robot")
-    return draft_spec(name, rate, state, {"action": [""] * _width(demo["actions"])} if "actions" in demo else {})
+    name = str(_environment(data).get("env_name") or "robot")
+    action = {"action": [""] * _width(demo["actions"])} if isinstance(demo.get("actions"), h5py.Dataset) else {}
+    return draft_spec(name, rate, state, action)
 
 
 def _observations(path: Path, demo: h5py.Group) -> dict[str, h5py.Dataset]:
     """The observations that are numbers, not images."""
-    found = {key: values for key, values in demo.get("obs", {}).items() if getattr(values, "ndim", 3) <= 2}
+    group = demo.get("obs")
+    items = group.items() if isinstance(group, h5py.Group) else ()
+    found = {key: values for key, values in items if getattr(values, "ndim", 3) <= 2}
     if not found:
         raise ExchangeError(f"'{path}', {demo.name}: expected low-dimensional observations in obs/, found none")
     return found
 
 
-def _width(values: h5py.Dataset) -> int:
+def _width(values: h5py.Dataset | np.ndarray) -> int:
     return values.shape[1] if values.ndim == 2 else 1
 
 
@@ -100,14 +123,14 @@ def _episode(path: Path, demo: h5py.Group, spec: RobotSpec) -> Episode:
     columns = {}
     for name in ("actions", "rewards", *MASKS):
         if name in demo:
-            values = demo[name][:]
+            values = _numbers(where, demo, name)
             if len(values) != steps:
                 raise ExchangeError(f"{where}: expected {steps} {name}, one an observation, found {len(values)}")
             end = np.zeros((frames - steps, *values.shape[1:]), values.dtype)
             columns[name] = np.concatenate([values, end])
     masks: dict[str, np.ndarray] = {name: columns[name].astype(bool) for name in MASKS if name in columns}
     if "stamps" in demo:
-        masks["stamps"] = demo["stamps"][:]
+        masks["stamps"] = _numbers(where, demo, "stamps")
     actions = columns.get("actions")
     if actions is not None:
         actions = actions.reshape(frames, -1)
@@ -123,17 +146,29 @@ def _states(where: str, path: Path, demo: h5py.Group, kind: str, spec: RobotSpec
     known = _observations(path, demo)
     parts = []
     for piece in spec.state_layout:
-        if piece.name not in known or piece.name not in demo[kind]:
+        if piece.name not in known or f"{kind}/{piece.name}" not in demo:
             raise ExchangeError(f"{where}: no {kind}/{piece.name}, a state field; {nearest(piece.name, known)}")
-        values = demo[kind][piece.name]
+        values = _numbers(where, demo, f"{kind}/{piece.name}")
         if _width(values) != piece.stop - piece.start:
             raise ExchangeError(
                 f"{where}: expected {kind}/{piece.name} of {piece.stop - piece.start} numbers, found {_width(values)}"
             )
-        parts.append(values[:].reshape(len(values), -1))
-    if len({len(part) for part in parts}) > 1 or not len(parts[0]):
-        raise ExchangeError(f"{where}: expected as many rows in every {kind}, found {[len(part) for part in parts]}")
+        parts.append(values.reshape(len(values), _width(values)))
+    lengths = [len(part) for part in parts]
+    if len(set(lengths)) > 1 or not lengths[0]:
+        raise ExchangeError(f"{where}: expected rows in {kind}, as many in every field, found {lengths}; leave it out")
     return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+def _numbers(where: str, demo: h5py.Group, name: str) -> np.ndarray:
+    """An array of a demonstration; raises ExchangeError for texts and whatever else is no array of numbers."""
+    values = demo[name]
+    if not isinstance(values, h5py.Dataset) or values.dtype.kind not in "biuf" or not values.ndim:
+        found = f"an array of {values.dtype}" if isinstance(values, h5py.Dataset) else "a group"
+        raise ExchangeError(
+            f"{where}: expected rows of numbers in {name}, found {found}; leave it out, or give a --spec"
+        )
+    return values[:]
 
 
 def _about(path: Path, demo: h5py.Group) -> dict[str, Any]:

@@ -10,22 +10,25 @@ from pathlib import Path
 from typing import BinaryIO
 
 import zstandard
+from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
+from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk, Footer, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat
 
 FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
 NO_DEFINITION = MessageDefinitionFormat.NONE
-DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, MemoryError, RuntimeError)  # what decoders raise
+# What decoders raise.
+DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, OverflowError, MemoryError, RuntimeError)
 
 
 class SalvagedMcap:
     """The whole messages of an MCAP file without a usable end, in the order in which they were written.
 
     `lost_bytes` after the last whole record, and `lost_chunks` that do not unpack or whose checksum is wrong, are
-    given up; of a chunk that was cut off, the messages before the cut are kept. `metadata` are the file's metadata
-    records.
+    given up; of a chunk that was cut off or is damaged without a checksum, the messages before that place are kept.
+    `metadata` are the file's metadata records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -93,6 +96,9 @@ class SalvagedMcap:
             if held is not None and trusted:
                 yield from self._opened(held)
             self.lost_bytes = size - (whole if trusted else before)
+            if held is not None and (cut := _cut_chunk(stream, whole, size)) is not None:
+                yield from self._opened(cut)
+                self.lost_bytes = 0  # what of them is lost counts as a chunk's
 
     def _opened(self, record: McapRecord) -> Iterator[McapRecord]:
         if not isinstance(record, Chunk):
@@ -103,13 +109,10 @@ class SalvagedMcap:
             content, whole = data.read(length), length == record.uncompressed_size
         except DAMAGE:
             content, whole = _readable(record), False
-        inner: list[McapRecord] = []
-        try:
-            inner.extend(StreamReader(io.BytesIO(content), skip_magic=True).records)
-        except DAMAGE:
-            # Ends here without a footer, as every chunk does; a short one may have cut its last record.
-            inner = inner if whole else inner[:-1]
-        self.lost_chunks += not whole
+        inner, parsed = _inner(content)
+        if whole and not parsed:
+            inner = inner[:-1]  # nothing tells whether the damage begins in it
+        self.lost_chunks += not (whole and parsed)
         yield from inner
 
     @staticmethod
@@ -136,6 +139,53 @@ def _record_end(stream: BinaryIO, offset: int) -> int:
     stream.seek(offset + 1)
     length = stream.read(8)
     return offset + 9 + struct.unpack("<Q", length)[0] if len(length) == 8 else -1
+
+
+def _cut_chunk(stream: BinaryIO, offset: int, size: int) -> Chunk | None:
+    """The chunk that begins at `offset` and ends beyond the file, with the data that is there; None if none does."""
+    if _record_end(stream, offset) <= size:
+        return None
+    stream.seek(offset)
+    if stream.read(1) != bytes([Opcode.CHUNK]):
+        return None
+    stream.seek(offset + 9)
+    try:
+        return Chunk.read(ReadDataStream(stream))
+    except DAMAGE:
+        return None
+
+
+def _inner(content: bytes) -> tuple[list[McapRecord], bool]:
+    """The records in a chunk up to the first that is cut off or damaged, and whether none is.
+
+    Without a checksum damage shows where a record's length leads elsewhere than to the next one, at last to the end.
+    """
+    found: list[McapRecord] = []
+    stream = ReadDataStream(io.BytesIO(content))
+    try:
+        while stream.count < len(content):
+            kind, length = stream.read1(), stream.read8()
+            end = stream.count + length
+            if end > len(content):
+                return found, False
+            record = _record(stream, kind, length)
+            if stream.count > end:
+                return found, False
+            stream.read(end - stream.count)  # what a later version of the format may add
+            if record is not None:
+                found.append(record)
+    except DAMAGE:
+        return found, False
+    return found, True
+
+
+def _record(stream: ReadDataStream, kind: int, length: int) -> McapRecord | None:
+    """One of the records that chunks hold; None for others, which readers pass over."""
+    if kind == Opcode.MESSAGE:
+        return Message.read(stream, length)
+    if kind == Opcode.CHANNEL:
+        return Channel.read(stream)
+    return Schema.read(stream) if kind == Opcode.SCHEMA else None
 
 
 def _readable(chunk: Chunk) -> bytes:

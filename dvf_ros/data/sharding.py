@@ -16,6 +16,7 @@ from dvf_ros.data.conversion import Progress, assemble, convert_bags, quiet, wit
 from dvf_ros.data.cutting import Cutting
 from dvf_ros.data.labels import NO_LABELS, Labels
 from dvf_ros.data.report import BagReport, Report, write_json
+from dvf_ros.data.target import earlier_conversion, require_free, require_same_bags
 
 SHARD = "shard.json"
 PARTS = "parts"
@@ -40,6 +41,7 @@ def convert_shard(
         raise ConversionError(f"expected a share i/n with 0 <= i < n, found {index}/{count}")
     folder = Path(folder)
     bags = find_bags(paths)
+    require_free(folder, paths, own=(folder / SHARD).exists() or (folder / PARTS).is_dir())
     spec = spec or spec_of(bags)
     own = {i: bag for i, bag in enumerate(bags) if i % count == index}
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,6 +57,7 @@ def convert_shard(
         "count": count,
         "spec": spec.text,
         "options": dataclasses.asdict(options),
+        "warnings": labels.warnings(bag.name for bag in bags),
         "bags": {str(place): dataclasses.asdict(reports[bag]) for place, bag in own.items()},
     }
     write_json(folder / SHARD, about)
@@ -64,8 +67,10 @@ def convert_shard(
 def merge(shards: Sequence[str | Path], folder: str | Path) -> Report:
     """Make of all n shards the dataset that `convert` makes of all the bags, byte for byte; returns its report.
 
-    Raises ConversionError for a folder that is no shard, one missing, one twice, and shards of different inputs.
+    Raises ConversionError for a folder that is no shard, one missing, one twice, and shards of different inputs, and
+    where `folder` holds anything but an earlier dataset of these bags.
     """
+    earlier = earlier_conversion(Path(folder), shards)
     found = [_read(Path(shard)) for shard in shards]
     if not found:
         raise ConversionError("no shards named; expected the folders that `dvf convert --shard` wrote")
@@ -79,6 +84,8 @@ def merge(shards: Sequence[str | Path], folder: str | Path) -> Report:
     if present != expected:
         raise ConversionError(f"expected the shards {expected}, each once, found {present}")
     bags = {int(place): BagReport(**bag) for about in found for place, bag in about["bags"].items()}
+    known = {word for bag in bags.values() for word in (bag.source, bag.digest) if word}
+    require_same_bags(Path(folder), earlier, known)
     spec = RobotSpec.parse(first["spec"], f"spec of '{shards[0]}'")
     return assemble(
         Path(folder),
@@ -86,6 +93,7 @@ def merge(shards: Sequence[str | Path], folder: str | Path) -> Report:
         _options(first["options"]),
         [bags[place] for place in sorted(bags)],
         [Path(shard) / PARTS for shard in shards],
+        first.get("warnings", ()),  # shards of an earlier version have none
     )
 
 

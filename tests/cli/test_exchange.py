@@ -50,3 +50,28 @@ def test_what_is_no_such_data_is_refused(converted: Path, tmp_path: Path, capsys
     assert dvf(["export", str(converted), str(tmp_path / "out"), "--format", "lerobot"]) == 0
     assert dvf(["import", str(tmp_path / "out"), str(converted)]) == 1
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_an_import_that_fails_leaves_no_folder(converted: Path, tmp_path: Path) -> None:
+    assert dvf(["export", str(converted), str(tmp_path / "out"), "--format", "lerobot"]) == 0
+    (file,) = (tmp_path / "out" / "data").rglob("*.parquet")
+    file.write_bytes(b"cut off")
+    assert dvf(["import", str(tmp_path / "out"), str(tmp_path / "back")]) == 1
+    assert not (tmp_path / "back").exists()
+
+
+def test_names_with_brackets_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "[slow]" / "x[/b]"
+    write_reach(place / "bags" / "one", frames=12)
+    one = ["--jobs", "1"]
+    for command, source, target, *options in (
+        ("convert", "bags", "data", *one),
+        ("convert", "bags", "data", *one),  # nothing to do
+        ("convert", "bags", "shard", *one, "--shard", "0/1"),
+        ("merge", "shard", "merged"),
+        ("export", "data", "mcap", "--format", "mcap"),
+        ("export", "data", "out.hdf5", "--format", "robomimic"),
+        ("import", "out.hdf5", "back"),
+    ):
+        assert dvf([command, str(place / source), str(place / target), *options]) == 0
+        assert f"'{place / target}'" in capsys.readouterr().out.replace("\n", ""), command

@@ -35,6 +35,18 @@ def test_the_picture_is_drawn_where_it_is_asked_for(tmp_path: Path, capsys: pyte
     assert f"picture: {picture}" in capsys.readouterr().out.replace("\n", "")
 
 
+def test_a_name_that_is_no_pictures_is_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bag = write_reach(tmp_path / "bag", frames=5)
+    for name in ("bag.foo", "bag"):
+        assert dvf(["inspect", str(bag), "--output", str(tmp_path / "new" / name)]) == 1
+        said = capsys.readouterr()
+        assert said.out == "" and "expected a picture's name, with one of .png, .pdf, .svg; found" in said.err
+    assert not (tmp_path / "new").exists()
+    assert dvf(["inspect", str(bag), "--output", str(tmp_path / "bag.SVG")]) == 0
+
+
 def test_bags_with_many_or_no_topics_are_drawn(tmp_path: Path) -> None:
     with Bag(tmp_path / "empty"):
         pass

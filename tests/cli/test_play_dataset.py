@@ -10,6 +10,7 @@ import pytest
 from dvf_ros.cli.play import Play, main, play_episode
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset
+from dvf_ros.data.exchange import ExchangeError
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from dvf_ros.sim.topics import SpecView
 
@@ -31,3 +32,10 @@ def test_recorded_actions_lead_from_each_recorded_state_to_the_next(tmp_path: Pa
         np.testing.assert_allclose(view.state(sim.step(view.command(action))), after, atol=1e-3)
     again = play_episode(spec.text, 30, "brisk", 4)
     np.testing.assert_array_equal(again.states, data.states[piece])
+
+
+def test_a_folder_that_holds_anything_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "states.npy").write_bytes(b"somebody's")
+    with pytest.raises(ExchangeError, match="is not empty; name a new folder"):
+        main(Play(tmp_path, calm=1, brisk=0, steps=1, processes=1))
+    assert (tmp_path / "states.npy").read_bytes() == b"somebody's"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from array import array
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np

@@ -15,7 +15,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_export import export_bags
 from dvf_ros.data.bag_reader import BagReader
 from dvf_ros.data.conversion import convert
-from dvf_ros.data.dataset import ARRAYS, Dataset
+from dvf_ros.data.dataset import ARRAYS, Dataset, Episode
 from dvf_ros.data.exchange import ExchangeError, draft_spec
 from dvf_ros.data.message_building import OUTCOME, OUTCOME_TEXT
 from tests.data.bag_making import ROOT, SPEC, START
@@ -84,6 +84,116 @@ def test_there_and_back_is_the_same(spec: RobotSpec) -> None:
             assert lost == ()
 
     holds()
+
+
+FRAMES = RobotSpec.parse(
+    """
+robot: arm
+task: wave
+rate: 10
+state:
+  - topic: tf
+    type: tf2_msgs/msg/TFMessage
+    parent: world
+    child: hand
+    fields:
+      - {name: place, kind: vector, path: transform.translation}
+      - {name: turn, kind: quaternion, path: transform.rotation}
+  - {topic: level, type: std_msgs/msg/Float32, stamp: receive, fields: [{name: level, path: data}]}
+  - topic: tf
+    type: tf2_msgs/msg/TFMessage
+    parent: world
+    child: base
+    fields: [{name: x, path: transform.translation.x}]
+  - topic: tf
+    type: tf2_msgs/msg/TFMessage
+    parent: base
+    child: hand
+    fields: [{name: y, path: transform.translation.y}]
+action: []
+"""
+)
+
+
+def moving(spec: RobotSpec, states: np.ndarray, actions: np.ndarray) -> Dataset:
+    """One episode of known actions, its last frame without one."""
+    frames = len(states)
+    inner = np.arange(frames) < frames - 1
+    made = Episode(
+        states=states.astype(np.float32),
+        actions=np.where(inner[:, None], actions, 0).astype(np.float32),
+        action_mask=inner,
+        rewards=np.zeros(frames, np.float32),
+        reward_mask=np.zeros(frames, bool),
+        stamps=START + np.arange(frames) * spec.period_ns,
+    )
+    return Dataset.from_episodes(spec, [made])
+
+
+def test_transforms_of_one_topic_come_back_whatever_hangs_below_what(tmp_path: Path) -> None:
+    k = np.arange(12.0)
+    angle = 0.3 * k
+    states = np.stack([k, -k, 2 * k, 0 * k, 0 * k, np.sin(angle), np.cos(angle), 0.5 * k, 7 * k, 0.1 * k], axis=1)
+    dataset = moving(FRAMES, states, np.zeros((12, 0)))
+    found, lost = there_and_back(dataset, tmp_path)
+    assert_equal(found, dataset)
+    assert lost == () and found.states[3].tolist() == np.float32(states[3]).tolist()
+    with BagReader(tmp_path / "bags" / "episode_000000") as reader:
+        (first, *rest) = (message.transforms for _, _, message in reader.messages(["/tf"]))
+    assert len(rest) == 11
+    frames = [(part.header.frame_id, part.child_frame_id, part.transform.rotation.w) for part in first]
+    assert frames == [("world", "hand", 1.0), ("world", "base", 1.0), ("base", "hand", 1.0)]
+
+
+COMMANDS = """
+robot: base
+task: drive
+rate: 10
+state: [{topic: level, type: std_msgs/msg/Float32, stamp: receive, fields: [{name: level, path: data}]}]
+action: [{topic: cmd, type: TYPE, stamp: receive, max_age: 0.5, fields: [FIELD]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "commands"),
+    [
+        ("geometry_msgs/msg/Twist", "{name: v, path: linear.x, stop_mode: hold}", [0.25, -0.4, 1e-3, 2.5]),
+        ("std_msgs/msg/Float32MultiArray", "{name: v, path: 'data[1]', stop_mode: hold}", [0.25, -0.4, 1e-3, 2.5]),
+        ("std_msgs/msg/Bool", "{name: close, path: data, stop_mode: hold}", [0.0, 1.0, 1.0, 0.0]),
+        ("std_msgs/msg/Int32", "{name: gear, path: data, stop_mode: hold}", [3.0, -2.0, 0.0, 1.0]),
+    ],
+)
+def test_numbers_are_written_as_the_type_declares_them(
+    tmp_path: Path, kind: str, field: str, commands: list[float]
+) -> None:
+    spec = RobotSpec.parse(COMMANDS.replace("TYPE", kind).replace("FIELD", field))
+    dataset = moving(spec, np.arange(5.0)[:, None], np.array([*commands, 0.0])[:, None])
+    found, _ = there_and_back(dataset, tmp_path)
+    assert_equal(found, dataset)
+    assert found.actions[:4, 0].tolist() == np.float32(commands).tolist()
+
+
+@pytest.mark.parametrize("number", [0.5, np.nan])
+def test_a_number_that_is_not_whole_is_refused_where_the_type_is(tmp_path: Path, number: float) -> None:
+    spec = RobotSpec.parse(COMMANDS.replace("TYPE", "std_msgs/msg/Int32").replace("FIELD", "{name: gear, path: data}"))
+    dataset = moving(spec, np.arange(3.0)[:, None], np.array([[1.0], [number], [0.0]]))
+    with pytest.raises(ExchangeError, match=r"topic 'cmd': std_msgs/msg/Int32 cannot hold \["):
+        export_bags(dataset, tmp_path / "bags")
+
+
+def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    stamps = START + np.arange(5) * SPEC.period_ns
+    whole = replace(episode(5), stamps=stamps, action_mask=np.ones(5, bool))
+    apart = replace(whole, stamps=stamps * 2)
+    with pytest.raises(ExchangeError, match="ns apart"):
+        export_bags(Dataset.from_episodes(SPEC, [whole, apart]), tmp_path / "a")
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export_bags(Dataset.from_episodes(SPEC, [whole]), tmp_path / "b", progress=interrupt)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_our_outcome_is_that_of_the_message_file() -> None:

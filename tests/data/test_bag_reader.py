@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
@@ -89,6 +90,28 @@ def test_bad_metadata_is_said(tmp_path: Path, text: str, said: str) -> None:
     (bag / "metadata.yaml").write_text(text)
     with pytest.raises(BagError, match=said):
         BagReader(bag)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("relative_file_paths", None, "expected a list of names, found None"),
+        ("relative_file_paths", [1], r"expected a list of names, found \[1\]"),
+        ("message_count", None, "expected a number, found None"),
+        ("message_count", "many", "expected a number, found 'many'"),
+        ("custom_data", ["a"], r"expected a mapping, found \['a'\]"),
+    ],
+)
+def test_metadata_of_another_kind_is_said(tmp_path: Path, key: str, value: object, said: str) -> None:
+    bag = write_reach(tmp_path / "bag", frames=4)
+    about = yaml.safe_load((bag / "metadata.yaml").read_text())
+    about["rosbag2_bagfile_information"][key] = value
+    (bag / "metadata.yaml").write_text(yaml.safe_dump(about))
+    with pytest.raises(BagError, match=rf"bag/metadata.yaml', {key}: {said}; correct it, or move the file away"):
+        BagReader(bag)
+    (bag / "metadata.yaml").unlink()
+    with BagReader(bag) as reader:
+        assert len(list(reader.messages({"/tip"}))) == 4
 
 
 def test_a_renamed_storage_file_is_read_and_noted(tmp_path: Path) -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from mcap.reader import make_reader
+from mcap.writer import CompressionType, Writer
 from rosbags.highlevel import AnyReader
 
 from dvf_ros.cli.main import main
 from dvf_ros.data.bag_reader import BagReader, bag_digest, read_custom
 from dvf_ros.data.bag_repair import repair_bag
 from dvf_ros.data.bag_storage import BagError
-from tests.data.bag_making import MS, SPEC, START, Bag, custom, joint_state, write_reach
+from tests.data.bag_making import MS, ROOT, SPEC, START, STORE, Bag, custom, joint_state, write_reach
 
+FLIGHT = ROOT.parent / "shared" / "bags" / "p4_flybag" / "flybag_0.mcap"
+JOINT_STATE = "sensor_msgs/msg/JointState"
 Message = tuple[str, int, int, int, bytes]  # topic, receive and publish time, sequence number, data
 
 
@@ -78,10 +82,16 @@ def test_cut_anywhere_it_becomes_whole_and_the_original_stays(tmp_path: Path) ->
         bag.mkdir()
         (bag / "bag_0.mcap").write_bytes(data[:cut])
         before = bag_digest(bag)
-        repair = repair_bag(bag)
-        assert repair is not None and bag_digest(bag) == before
-        kept.append(sum(repair.messages.values()))
-        check(repair.output, everything[: kept[-1]])
+        try:
+            repair = repair_bag(bag)
+            assert repair is not None
+            kept.append(sum(repair.messages.values()))
+            check(repair.output, everything[: kept[-1]])
+        except BagError as error:
+            assert "expected a whole message at least, found none, so nothing was written" in str(error)
+            assert not (tmp_path / f"cut_{cut}_salvaged").exists()
+            kept.append(0)
+        assert bag_digest(bag) == before
     assert kept == sorted(kept) and kept[0] == 0 and kept[-1] >= 45
 
 
@@ -89,10 +99,8 @@ def test_what_the_recorder_said_at_the_start_survives_a_cut_right_after(tmp_path
     bag = Bag(tmp_path / "bag", custom("expert"))  # nothing but the metadata is in the file
     bag.writer.abandon()
     assert read_custom(tmp_path / "bag")["spec"] == SPEC.text
-    repair = repair_bag(tmp_path / "bag")
-    assert repair is not None and repair.messages == {}
-    assert read_custom(repair.output)["behavior"] == "expert"
-    check(repair.output, [])
+    with pytest.raises(BagError, match=r"expected a whole message at least, found none.*0 messages salvaged"):
+        repair_bag(tmp_path / "bag")
 
 
 def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +117,68 @@ def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert main(["salvage", str(whole), "--output", str(tmp_path / "new")]) == 1
     assert "exists already" in capsys.readouterr().err
+
+
+def serialized(message: Any) -> bytes:
+    return bytes(STORE.serialize_cdr(message, message.__msgtype__))
+
+
+def one_chunk(bag: Path, messages: int) -> list[int]:
+    """A bag as other recorders write it, in one chunk as it is, without a checksum; returns where each message ends."""
+    bag.mkdir()
+    file = bag / "bag_0.mcap"
+    data = [serialized(joint_state(START + k * MS, {"a": float(k)})) for k in range(messages)]
+    with file.open("wb") as stream:
+        writer = Writer(stream, chunk_size=1 << 20, compression=CompressionType.NONE, enable_crcs=False)
+        writer.start(profile="ros2")
+        definition, _ = STORE.generate_msgdef(JOINT_STATE, ros_version=2)
+        schema = writer.register_schema(JOINT_STATE, "ros2msg", definition.encode())
+        channel = writer.register_channel("/joint_states", "cdr", schema)
+        for k, message in enumerate(data):
+            writer.add_message(channel, START + k * MS, message, START + k * MS)
+        writer.finish()
+    content = file.read_bytes()
+    return [content.index(message) + len(message) for message in data]
+
+
+def test_of_a_chunk_that_was_cut_off_all_messages_before_the_cut_are_salvaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = one_chunk(tmp_path / "bag", messages=50)
+    content = (tmp_path / "bag" / "bag_0.mcap").read_bytes()
+    for cut, kept in ((ends[30], 31), (ends[30] - 1, 30), (ends[30] + 5, 31), (ends[0], 1), (ends[0] - 1, 0)):
+        bag = tmp_path / f"cut_{cut}"
+        bag.mkdir()
+        (bag / "bag_0.mcap").write_bytes(content[:cut])
+        assert main(["salvage", str(bag)]) == (0 if kept else 1)
+        assert (tmp_path / f"cut_{cut}_salvaged").exists() is bool(kept)
+        said = capsys.readouterr()
+        if kept:
+            assert f": {kept} messages in" in said.out and "1 chunks, wholly or in part" in said.out
+            assert [data for *_, data in recorded(tmp_path / f"cut_{cut}_salvaged")] == [
+                serialized(joint_state(START + k * MS, {"a": float(k)})) for k in range(kept)
+            ]
+        else:
+            assert "expected a whole message at least, found none, so nothing was written" in said.err
+
+
+def test_a_damaged_chunk_without_a_checksum_is_counted_and_read_up_to_the_damage(tmp_path: Path) -> None:
+    ends = one_chunk(tmp_path / "bag", messages=50)
+    file = tmp_path / "bag" / "bag_0.mcap"
+    content = bytearray(file.read_bytes())
+    for place in range(ends[30] - 3, ends[30] + 200):  # from the end of message 30 on
+        content[place] ^= 0xFF
+    file.write_bytes(content)
+    repair = repair_bag(tmp_path / "bag")
+    assert repair is not None and repair.messages == {"/joint_states": 30}
+    assert "30 messages salvaged; lost: 1 chunks, wholly or in part" in repair.lost
+
+
+@pytest.mark.skipif(not FLIGHT.exists(), reason=f"the recorded bag is not at {FLIGHT}")
+def test_a_real_flight_that_was_cut_off(tmp_path: Path) -> None:
+    (tmp_path / "cut.mcap").write_bytes(FLIGHT.read_bytes()[:60000])
+    repair = repair_bag(tmp_path / "cut.mcap")
+    assert repair is not None and sum(repair.messages.values()) == 503
 
 
 def test_files_of_a_split_bag_become_one(tmp_path: Path) -> None:

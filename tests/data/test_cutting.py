@@ -118,16 +118,64 @@ def convert_report(folder: Path) -> list[dict]:
     return json.loads((folder / "report.json").read_text())["bags"]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("t.csv", b"name,label\na,b\n", "columns bag and behavior, found name, label"),
+        ("t.csv", b"", "columns bag and behavior, found nothing"),
+        ("t.csv", b"bag,behavior\n", "expected a bag and its behavior in a line, found no such line"),
+        ("t.csv", b"bag,behavior\na,b\na,c\n", "two behaviors, 'b' and 'c'"),
+        ("t.csv", b"bag,behavior\na,b\nc\n", "line 3: expected 2 cells, found 1: c"),
+        ("t.csv", b"bag,behavior\na,b,c\n", "line 2: expected 2 cells, found 3: a, b, c"),
+        ("t.csv", b"bag,behavior\na,\n", "line 2: expected a bag and a behavior, found 'a' and ''"),
+        ("t.csv", b'bag,behavior\na,"b\n', "line 2: no valid CSV"),
+        ("t.csv", b"bag,behavior\nm\xfcll,b\n", "expected text in UTF-8"),
+        ("t.yaml", b"m\xfcll: b\n", "expected text in UTF-8"),
+        ("t.yaml", b"a: [\n", "is not valid YAML"),
+        ("t.yaml", b"a\n", "expected lines 'BAG: BEHAVIOR', found no such line"),
+        ("t.yaml", b"\n", "expected lines 'BAG: BEHAVIOR', found no such line"),
+        ("t.yaml", b"a: b\nc: [d, e]\n", "line 2: expected 'BAG: BEHAVIOR', found a list or a mapping"),
+        ("t.yaml", b"a: b\nc:\n", "line 2: expected a bag and a behavior, found 'c' and ''"),
+        ("t.yaml", b"a: b\na: c\n", "two behaviors, 'b' and 'c'"),
+    ],
+)
+def test_tables_that_cannot_be_meant_are_refused(tmp_path: Path, name: str, text: bytes, said: str) -> None:
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(ConfigError) as caught:
+        read_labels(table=tmp_path / name)
+    assert said in str(caught.value) and str(tmp_path / name) in str(caught.value)
+
+
 def test_labels_that_cannot_be_meant_are_refused(tmp_path: Path) -> None:
-    table = tmp_path / "table.csv"
-    for text, said in (
-        ("name,label\na,b\n", "columns bag and behavior"),
-        ("bag,behavior\na,b\na,c\n", "two behaviors"),
-    ):
-        table.write_text(text)
-        with pytest.raises(ConfigError, match=said):
-            read_labels(table=table)
     with pytest.raises(ConfigError, match="no regular expression"):
         read_labels("(")
     with pytest.raises(ConfigError, match="cannot be read"):
         read_labels(table=tmp_path / "nowhere.yaml")
+
+
+def test_words_of_a_table_are_what_is_written(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text("2025_01_05: no\n007: 1e3\ntrue: 2025-01-05\nnull: ~\n")
+    table = {"2025_01_05": "no", "007": "1e3", "true": "2025-01-05", "null": "~"}
+    assert read_labels(table=tmp_path / "t.yaml").table == table
+    (tmp_path / "t.csv").write_text("\ufeffbag,note,behavior\r\n2025_01_05,,no\r\n\r\n007,x,1e3\r\n", newline="")
+    assert read_labels(table=tmp_path / "t.csv").table == {"2025_01_05": "no", "007": "1e3"}
+
+
+def test_entries_of_a_table_that_name_no_bag_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_reach(tmp_path / "bags" / "push1")
+    write_reach(tmp_path / "bags" / "push2.take", offset=1)
+    words = ["convert", str(tmp_path / "bags"), str(tmp_path / "data"), "--jobs", "1"]
+    assert dvf(words) == 0
+    assert "the table" not in capsys.readouterr().out
+    (tmp_path / "t.yaml").write_text("pusch1: clumsy\n")
+    assert dvf([*words, "--behavior-table", str(tmp_path / "t.yaml")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    told = "! the table of behaviors names no bag of these in 1 of its 1 entries: 'pusch1'"
+    assert "nothing to do" in said and told in said
+    (tmp_path / "t.yaml").write_text("push1: clumsy\npush2: fine\npush3: fine\n")
+    labels = read_labels(table=tmp_path / "t.yaml")
+    report = convert([tmp_path / "bags"], tmp_path / "data", jobs=1, labels=labels)
+    (warning,) = report.warnings
+    assert warning == "the table of behaviors names no bag of these in 1 of its 3 entries: 'push3'"
+    assert json.loads((tmp_path / "data" / "report.json").read_text())["warnings"] == [warning]
+    assert Dataset.open(tmp_path / "data").behavior_names == ("clumsy", "fine")

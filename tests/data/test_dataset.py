@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import ARRAYS, Dataset, DatasetError, DatasetWriter, Episode
+from dvf_ros.data.episode_table import read_table, write_table
 from dvf_ros.data.normalization import Normalization
 from tests.data.bag_making import SPEC
 
@@ -68,6 +70,35 @@ def test_a_folder_without_its_end_is_no_dataset(tmp_path: Path) -> None:
     np.save(tmp_path / "d" / "rewards.npy", np.zeros(3, np.float32))
     with pytest.raises(DatasetError, match=r"expected 5 frames \(episodes.parquet\), found .*'rewards': 3"):
         Dataset.open(tmp_path / "d")
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "said"),
+    [
+        ("stamps", np.int64(3), r"/stamps.npy': expected a row a frame, found a single number; convert anew"),
+        ("states", np.zeros((13, 2), np.float32), r"states of 5 numbers \(spec.yaml\), found \(2,\) \(states.npy\)"),
+        ("actions", np.zeros(13, np.float32), r"actions of 3 numbers \(spec.yaml\), found \(\) \(actions.npy\)"),
+        ("rewards", np.zeros((13, 1), np.float32), r"rewards of 1 numbers \(spec.yaml\), found \(1,\) \(rewards.npy\)"),
+    ],
+)
+def test_arrays_that_are_not_the_specs(tmp_path: Path, name: str, array: np.ndarray, said: str) -> None:
+    np.save(write(tmp_path / "d", *EPISODES) / f"{name}.npy", array)
+    with pytest.raises(DatasetError, match=said):
+        Dataset.open(tmp_path / "d")
+
+
+def test_an_empty_file_is_no_array(tmp_path: Path) -> None:
+    (write(tmp_path / "d", *EPISODES) / "rewards.npy").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"'.*/d' is not a dataset \(.*\); make one with: dvf convert"):
+        Dataset.open(tmp_path / "d")
+
+
+def test_a_behavior_that_nobody_named_is_empty(tmp_path: Path) -> None:
+    rows = read_table(write(tmp_path / "d", *EPISODES))
+    place = rows.schema.get_field_index("behavior")
+    write_table(rows.set_column(place, "behavior", pa.array(["x", None, "x"])), tmp_path / "d")
+    data = Dataset.open(tmp_path / "d")
+    assert data.behavior_names == ("", "x") and data.behavior.tolist() == [1, 0, 1]
 
 
 def test_nothing_to_write_leaves_nothing(tmp_path: Path) -> None:

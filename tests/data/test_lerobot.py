@@ -183,7 +183,7 @@ def test_nothing_is_overwritten_and_half_an_import_is_no_dataset(tmp_path: Path)
     dataset = Dataset.from_episodes(SPEC, [episode(5)])
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").touch()
-    with pytest.raises(ExchangeError, match="is not empty; export to a new folder"):
+    with pytest.raises(ExchangeError, match="is not empty; name a new folder"):
         export_lerobot(dataset, tmp_path / "out")
     source = write_foreign(tmp_path / "foreign")
     (source / "data" / "chunk-000" / "file-001.parquet").write_bytes(b"cut off")
@@ -191,6 +191,81 @@ def test_nothing_is_overwritten_and_half_an_import_is_no_dataset(tmp_path: Path)
     with pytest.raises(ExchangeError, match=r"file-001.parquet' cannot be read"):
         write_imported(tmp_path / "data", spec, found)
     assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(lerobot_export, "_tasks", full)
+    with pytest.raises(OSError, match="No space left"):
+        export_lerobot(Dataset.from_episodes(SPEC, [episode(5)]), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def rewrite(source: Path, name: str, values: pa.Array) -> Path:
+    """Another column `name` in the first data file of a foreign dataset."""
+    file = source / "data" / "chunk-000" / "file-000.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.set_column(table.schema.get_field_index(name), name, values), file)
+    return source
+
+
+PAIRS = pa.list_(pa.float32())
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        # Ten numbers in five rows: those that are missing in one row would come from the next.
+        ("action", pa.array([[1, 2], [3, 4], [5, 6], [7], [8, 9, 10]], PAIRS), r"of one length, found \[1, 2, 3\]"),
+        ("action", pa.array([[1, 2], [3, 4], [5, 6], [7, 8], None], PAIRS), "has rows without a value"),
+        ("action", pa.array(["a", "b", "c", "d", "e"]), "'action': expected numbers, found string"),
+        ("next.reward", pa.array([[1, 2]] * 5, PAIRS), r"'so100/0': expected 4 rewards, one a frame, found \(4, 2\)"),
+    ],
+)
+def test_columns_that_are_no_rows_of_numbers_are_refused(
+    tmp_path: Path, name: str, values: pa.Array, said: str
+) -> None:
+    source = rewrite(write_foreign(tmp_path / "so100", lengths=(4, 1)), name, values)
+    with pytest.raises(ExchangeError, match=said):
+        list(read_lerobot(source)[1])
+
+
+def test_lists_of_one_number_are_numbers(tmp_path: Path) -> None:
+    source = write_foreign(tmp_path / "so100", lengths=(4, 1))
+    rewrite(source, "next.reward", pa.array([[7], [8], [9], [10], [11]], PAIRS))
+    first = next(read_lerobot(source)[1])
+    assert first.rewards.tolist() == [7, 8, 9, 0] and first.rewards.shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"fps": None}, r"info.json', fps: expected frames a second, a number above zero, found None"),
+        ({"fps": 0}, r"fps: .* found 0"),
+        ({"features": []}, r"features: expected a mapping by name, found \[\]"),
+        ({"features": {"action": {"shape": [2]}}}, r"feature 'action': expected its dtype and shape, found {'shape'"),
+        ({"features": {"action": {"dtype": "float32"}}}, r"feature 'action': expected its dtype and shape"),
+        ({"features": {"action": None}}, r"feature 'action': expected its dtype and shape, found None"),
+    ],
+)
+def test_information_that_cannot_be_meant_is_refused(tmp_path: Path, changes: dict, said: str) -> None:
+    with pytest.raises(ExchangeError, match=said):
+        read_lerobot(write_foreign(tmp_path / "so100", **changes))
+
+
+def test_episodes_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    source = write_foreign(tmp_path / "so100")
+    file = source / "meta" / "episodes" / "chunk-000" / "file-000.parquet"
+    table = pq.read_table(file)
+    for wrong in (table.drop_columns(["tasks"]), table.set_column(2, "tasks", pa.array([None, ["a"]]))):
+        pq.write_table(wrong, file)
+        with pytest.raises(ExchangeError, match=r"file-000.parquet': expected an episode_index and tasks \(a list of"):
+            list(read_lerobot(source)[1])
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(ExchangeError, match=r"episodes/chunk-000/file-000.parquet' cannot be read: .*download it anew"):
+        list(read_lerobot(source)[1])
 
 
 def test_memory_is_that_of_an_episode(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data import robomimic_export
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.exchange import ExchangeError
 from dvf_ros.data.robomimic_export import export_robomimic
@@ -74,6 +76,16 @@ def test_the_file_is_robomimics(tmp_path: Path) -> None:
         export_robomimic(made, tmp_path / "new" / "out.hdf5")
     with pytest.raises(ExchangeError, match="no episode has a transition"):
         export_robomimic(Dataset.from_episodes(SPEC, [episode(1)]), tmp_path / "none.hdf5")
+
+
+def test_an_export_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(robomimic_export, "_filter_keys", full)
+    with pytest.raises(OSError, match="No space left"):
+        export_robomimic(Dataset.from_episodes(SPEC, EPISODES), tmp_path / "out.hdf5")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_next_obs_gives_a_last_frame(tmp_path: Path) -> None:
@@ -148,3 +160,80 @@ def test_what_is_wrong_is_said(tmp_path: Path) -> None:
         file["data/demo_2/rewards"] = np.zeros(3)
     with pytest.raises(ExchangeError, match=r"expected 5 rewards, one an observation, found 3"):
         list(read_robomimic(source)[1])
+
+
+def test_rewards_of_one_column_are_rewards(tmp_path: Path) -> None:
+    source = write_foreign(tmp_path / "a.hdf5", next_obs=True)
+    plain = list(read_robomimic(source)[1])
+    with h5py.File(source, "r+") as file:
+        for demo in ("demo_2", "demo_10"):
+            rewards = file[f"data/{demo}/rewards"][:]
+            del file[f"data/{demo}/rewards"]
+            file[f"data/{demo}/rewards"] = rewards[:, None]
+    for one, two in zip(plain, read_robomimic(source)[1], strict=True):
+        assert_same(one, two)
+    with h5py.File(source, "r+") as file:
+        del file["data/demo_2/rewards"]
+        file["data/demo_2/rewards"] = np.zeros((5, 2))
+    with pytest.raises(ExchangeError, match=r"'a.hdf5/demo_2': expected 6 rewards, one a frame, found \(6, 2\)"):
+        list(read_robomimic(source)[1])
+
+
+@pytest.mark.parametrize(
+    "env_args", ["no JSON", "null", '{"env_kwargs": null}', '{"env_kwargs": {"control_freq": "?"}}']
+)
+def test_an_environment_that_says_no_rate_needs_a_spec(tmp_path: Path, env_args: str) -> None:
+    source = write_foreign(tmp_path / "a.hdf5", next_obs=True)
+    spec, found = read_robomimic(source)
+    plain = list(found)
+    with h5py.File(source, "r+") as file:
+        file["data"].attrs["env_args"] = env_args
+    with pytest.raises(ExchangeError, match=f"control_freq in Hz, found {re.escape(env_args)}.; give a --spec"):
+        read_robomimic(source)
+    for one, two in zip(plain, read_robomimic(source, spec)[1], strict=True):
+        assert_same(one, two)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        (
+            "obs/gripper",
+            np.array([b"open"] * 5),
+            r"demo_2: expected rows of numbers in obs/gripper, found an array of \\|S4",
+        ),
+        ("obs/gripper", np.zeros(0), r"demo_2: expected rows in obs, as many in every field, found \[5, 0\]"),
+        ("actions", None, "demo_2: expected rows of numbers in actions, found a group"),
+        ("rewards", np.array([b"good"] * 5), r"demo_2: expected rows of numbers in rewards, found an array of \\|S4"),
+    ],
+)
+def test_arrays_that_are_no_rows_of_numbers_are_refused(
+    tmp_path: Path, name: str, values: np.ndarray | None, said: str
+) -> None:
+    source = write_foreign(tmp_path / "a.hdf5", next_obs=False, demos=(2,))
+    with h5py.File(source, "r+") as file:
+        del file[f"data/demo_2/{name}"]
+        if values is None:
+            file.create_group(f"data/demo_2/{name}")
+        else:
+            file[f"data/demo_2/{name}"] = values
+    with pytest.raises(ExchangeError, match=said):
+        list(read_robomimic(source)[1])
+
+
+def test_observations_without_rows_are_refused(tmp_path: Path) -> None:
+    source = write_foreign(tmp_path / "a.hdf5", next_obs=False, demos=(2,))
+    with h5py.File(source, "r+") as file:
+        for name, width in (("eef_pos", 3), ("gripper", 1)):
+            del file[f"data/demo_2/obs/{name}"]
+            file[f"data/demo_2/obs/{name}"] = np.zeros((0, width))
+    with pytest.raises(ExchangeError, match=r"expected rows in obs, as many in every field, found \[0, 0\]"):
+        list(read_robomimic(source)[1])
+
+
+@pytest.mark.parametrize("place", ["data", "data/demo_0"])
+def test_data_that_is_no_group_is_refused(tmp_path: Path, place: str) -> None:
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        file[place] = np.zeros(3)
+    with pytest.raises(ExchangeError, match=r"expected data/demo_0, …, found data"):
+        read_robomimic(tmp_path / "a.hdf5")

@@ -141,8 +141,8 @@ def test_the_time_of_publishing_out_of_an_mcap_whole_or_cut_off(tmp_path: Path) 
     (cut / "metadata.yaml").unlink()
     (cut / "cut_0.mcap").write_bytes((cut / "cut_0.mcap").read_bytes()[:-20])
     for bag in (whole, cut):
-        report = convert([bag], tmp_path / "data", PUBLISHED, jobs=1)
-        data = Dataset.open(tmp_path / "data")
+        report = convert([bag], tmp_path / f"{bag.name}_data", PUBLISHED, jobs=1)
+        data = Dataset.open(tmp_path / f"{bag.name}_data")
         assert report.bags[0].sources["tip"]["stamp"] == "publish" and data.frames > 15
         # The joints were received 3 ms after their header's stamp and published 1 µs before, the tip 1 ms later: at
         # the first tick there is none yet.
