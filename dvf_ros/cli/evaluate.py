@@ -19,14 +19,16 @@ from rich.table import Table
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
 from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.checkpoint import CheckpointError, load_checkpoint
+from dvf_ros.learning.checkpoint import CheckpointError, common_name, load_checkpoint
+from dvf_ros.learning.config import require_at_least
 from dvf_ros.sim.robosuite_sim import TASKS, RobosuiteSim
 from dvf_ros.sim.topics import missing_topics
 
 RESAMPLES = 10_000
 PRIOR = "prior alone"
+ACTOR = "actor"
 COMPARED: dict[str, tuple[tuple[str, object], ...]] = {
-    "actor": (("policy", "actor"),),
+    ACTOR: (("policy", "actor"),),
     PRIOR: (("policy", "prior"),),
     f"{PRIOR} at temperature 1": (("policy", "prior"), ("prior_temperature", 1.0)),
 }
@@ -37,7 +39,8 @@ class Evaluate:
     """Measure success in simulation: every checkpoint, and of the first its actor and its behavior prior alone.
 
     The prior alone acts on one sample of what the candidates are drawn from, unscored: once at the checkpoint's own
-    temperature and once at 1, where it does what the recorded behaviors did, errors included.
+    temperature and once at 1, where it does what the recorded behaviors did, errors included. An agent that learned
+    without rewards, or without distillation, has no actor.
     """
 
     checkpoints: Annotated[tuple[Path, ...], tyro.conf.Positional]
@@ -53,6 +56,10 @@ class Evaluate:
     result: Path = Path("results/evaluate.json")
     """Where the figures go."""
 
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "episodes", "steps", "processes")
+        require_at_least(self, 0, "first_seed")
+
 
 @dataclass(frozen=True)
 class Controller:
@@ -67,10 +74,11 @@ class Controller:
 def main(args: Evaluate) -> int:
     """Run the evaluation; status 1 if the first checkpoint is not clearly better than its prior."""
     require_simulated(args.checkpoints)
-    controllers = [Controller(str(path.with_suffix("")), path) for path in args.checkpoints]
+    controllers = [Controller(str(common_name(path)), path) for path in args.checkpoints]
     best = controllers[0]
+    compared = compared_with(load_checkpoint(best.checkpoint))
     controllers += [
-        Controller(f"{best.name}: {name}", best.checkpoint, settings) for name, settings in COMPARED.items()
+        Controller(f"{best.name}: {name}", best.checkpoint, settings) for name, settings in compared.items()
     ]
     seeds = range(args.first_seed, args.first_seed + args.episodes)
     outcomes = {item.name: list(_run(item, seeds, args)) for item in controllers}
@@ -79,7 +87,7 @@ def main(args: Evaluate) -> int:
     Console().print(_table(outcomes))
     successes = {name: np.array([item.ever for item in episodes], float) for name, episodes in outcomes.items()}
     bars = []
-    for name in COMPARED:
+    for name in compared:
         difference = successes[best.name] - successes[f"{best.name}: {name}"]
         low, high = paired_interval(difference)
         figures[f"gain over {name}"] = {"mean": float(difference.mean()), "low": low, "high": high}
@@ -89,19 +97,27 @@ def main(args: Evaluate) -> int:
     return 0 if write_results(args.result, figures, bars, list(seeds)) else 1
 
 
+def compared_with(agent: DvfAgent) -> dict[str, tuple[tuple[str, object], ...]]:
+    """Settings of the controllers that the agent stands beside, by name; without the actor if it has learned none."""
+    return {name: settings for name, settings in COMPARED.items() if name != ACTOR or agent.distilled}
+
+
 def require_simulated(checkpoints: Sequence[Path]) -> None:
-    """Raise CheckpointError where there is none, or one that is damaged or of a robot that is not simulated."""
+    """Raise CheckpointError where there is none, or one that is damaged or whose task or robot is not simulated."""
     if not checkpoints:
         raise CheckpointError("expected a checkpoint at least, found none: dvf evaluate CHECKPOINT.yaml")
+    goals = sorted(name for name, task in TASKS.items() if task.goal)
     for path in checkpoints:
         spec = load_checkpoint(path).spec
-        found = "" if spec.task in TASKS else f"the task '{spec.task}'"
-        missing = missing_topics(spec)
-        found = found or (f"the topics {', '.join(missing)}" if missing else "")
+        found = ""
+        if missing := missing_topics(spec):
+            found = f"the topics {', '.join(missing)}"
+        if spec.task not in goals:
+            found = f"the task '{spec.task}'" + (", which knows no success" if spec.task in TASKS else "")
         if found:
             raise CheckpointError(
-                f"'{path}' cannot be simulated: expected one of the tasks {', '.join(sorted(TASKS))} on the topics of "
-                f"the simulated arm, found {found}; see it on recorded data instead: dvf report {path} DATASET"
+                f"'{path}' cannot be judged in simulation: expected one of the tasks {', '.join(goals)} on the topics "
+                f"of the simulated arm, found {found}; see it on recorded data instead: dvf report {path} DATASET"
             )
 
 

@@ -21,6 +21,7 @@ from dvf_ros.data.checks import require_usable
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint, read_description
+from dvf_ros.learning.config import require_at_least
 from dvf_ros.learning.report.calibration import measure_calibration
 from dvf_ros.learning.report.coverage import measure_coverage
 from dvf_ros.learning.report.fan import draw_fans, measure_fan_coverage
@@ -56,6 +57,10 @@ class Report:
     """Recorded states that the calibration values; the other pictures take shares of it."""
     seed: int = 0
     """Of the choice of frames and of all noise."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "frames")
+        require_at_least(self, 0, "seed")
 
 
 def main(args: Report) -> int:
@@ -118,7 +123,7 @@ def measure_sections(agent: DvfAgent, dataset: Dataset, args: Report) -> list[Se
         agent.configure(decision)
     if valued:
         scores = measure_sensitivity(agent, dataset, max(args.frames // 13, 4), 4, rng(5))
-        made.append(sections.sensitivity(scores, decision.scoring))
+        made.append(sections.sensitivity(scores, agent.uses_heads))
     else:
         keys = ("trajectories", "calibration", "ranking", "sensitivity")
         made += [sections.absent(key, NO_REWARD) for key in keys]
@@ -127,7 +132,7 @@ def measure_sections(agent: DvfAgent, dataset: Dataset, args: Report) -> list[Se
 
 
 def _facts(args: Report, agent: DvfAgent, dataset: Dataset) -> dict[str, str]:
-    description = read_description(args.checkpoint.with_suffix(".yaml"))
+    description = read_description(args.checkpoint)
     return {
         "checkpoint": f"{args.checkpoint} ({description.sha256[:10]}, commit {description.commit[:10]})",
         "dataset": f"{args.dataset} ({dataset.digest[:10]})",
@@ -140,7 +145,7 @@ def _facts(args: Report, agent: DvfAgent, dataset: Dataset) -> dict[str, str]:
 
 
 def _warnings(args: Report, dataset: Dataset) -> list[str]:
-    if read_description(args.checkpoint.with_suffix(".yaml")).dataset_digest != dataset.digest:
+    if read_description(args.checkpoint).dataset_digest != dataset.digest:
         return []
     return [
         "These are the very episodes that the agent was trained on: the figures on values and futures are somewhat too "

@@ -243,7 +243,7 @@ def draw_coverage(found: Coverage, spec: RobotSpec, discount: float) -> Figure:
     figure, (reach, labels) = plt.subplots(1, 2, figsize=(WIDTH, 3.2), width_ratios=(1.5, 1), layout="constrained")
     longest = max(len(found.reach), 2 * found.horizon)
     seconds = np.arange(1, longest + 1) / spec.rate
-    share = np.concatenate([found.reach, np.zeros(longest - len(found.reach))])
+    share = np.pad(found.reach, (0, longest - len(found.reach)), mode="edge")  # what terminated has every offset
     reach.plot(seconds, share, color=TRUTH, linewidth=2, label="frames with a future so far ahead")
     beyond = discount ** np.arange(longest)
     reach.fill_between(seconds, beyond, color=MODEL, alpha=0.25, linewidth=0, label="weight of the value beyond")

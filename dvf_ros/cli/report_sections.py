@@ -154,8 +154,8 @@ def success(found: Evaluation | None) -> Section:
     return _section("success", svg, numbers, notes=(note,))
 
 
-def sensitivity(found: Sensitivity | None, scoring: str) -> Section:
-    """Score against action and noise."""
+def sensitivity(found: Sensitivity | None, by_heads: bool) -> Section:
+    """Score against action and noise; `by_heads` says whether the value heads have a say in it."""
     if found is None:
         return absent("sensitivity", "The value heads alone score (decision.scoring): no noise moves a score.")
     numbers = [
@@ -164,8 +164,9 @@ def sensitivity(found: Sensitivity | None, scoring: str) -> Section:
         Number(f"{np.median(found.scramble):.3g}", "moves with the noise, candidate by candidate"),
         Number(f"{found.blind:.0%}", "of the states: more noise than action"),
     ]
+    scored = "futures and value heads" if by_heads else "futures alone"
     shared = (
-        f"Decided as the checkpoint says (scoring {scoring}), with {found.futures} futures a candidate. All candidates "
+        f"Scored as the agent decides, by {scored}, with {found.futures} futures a candidate. All candidates "
         f"share their noise: what lifts or lowers all of them alike (a further {np.median(found.shared):.3g}) does not "
         "harm the choice and is left out. Where noise wins, raise --decision.futures."
     )

@@ -18,6 +18,7 @@ from dvf_ros.cli.evaluate import Evaluate
 from dvf_ros.cli.evaluate import main as evaluate
 from dvf_ros.cli.train import Train
 from dvf_ros.cli.train import main as train
+from dvf_ros.learning.config import require_at_least
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Reproduce:
     """Episodes per controller in the evaluation."""
     folder: Path = Path("results/reproduce")
     """Where bags, dataset, checkpoint and figures go; what is there already is used."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "episodes", "evaluation_episodes")
 
 
 def main(args: Reproduce) -> int:

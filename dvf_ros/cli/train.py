@@ -14,7 +14,7 @@ from rich.progress import Progress
 from dvf_ros.core.results import commit, write_results
 from dvf_ros.data.checks import remarks, require_usable
 from dvf_ros.data.dataset import Dataset
-from dvf_ros.learning.checkpoint import save_checkpoint
+from dvf_ros.learning.checkpoint import require_place, save_checkpoint
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.learning.device import choose_device
 from dvf_ros.learning.training import train
@@ -53,8 +53,11 @@ def _train(args: Train, config: LearningConfig, workers: Workers) -> None:
     console = Console(quiet=not workers.leads)
     dataset = Dataset.open(args.dataset)
     require_usable(dataset)
+    if workers.leads:
+        require_place(args.checkpoint)
     console.print(
-        f"{dataset.episodes} episodes, {dataset.frames} frames, behaviors: {', '.join(dataset.behavior_names)}"
+        f"{dataset.episodes} episodes, {dataset.frames} frames, behaviors: {', '.join(dataset.behavior_names)}",
+        markup=False,
     )
     for remark in remarks(dataset):
         console.print(f"note: {remark}", markup=False, highlight=False)
@@ -74,7 +77,7 @@ def _train(args: Train, config: LearningConfig, workers: Workers) -> None:
             f"inverse dynamics: labelled {history[0]['inverse_dynamics/frames']:.0f} frames; in episodes held out it "
             f"explains {history[0]['inverse_dynamics/explained']:.0%} of the actions' variance"
         )
-    save_checkpoint(agent, args.checkpoint, dataset.digest, commit())
+    written = save_checkpoint(agent, args.checkpoint, dataset.digest, commit())
     figures = {
         "seconds": seconds,
         "samples_per_second": settings.updates * settings.batch / seconds,
@@ -83,4 +86,4 @@ def _train(args: Train, config: LearningConfig, workers: Workers) -> None:
         "history": history,
     }
     write_results(args.result, figures, [], [settings.seed])
-    console.print(f"trained in {seconds:.0f} s; checkpoint: {args.checkpoint}")
+    console.print(f"trained in {seconds:.0f} s; checkpoint: {written}", markup=False, soft_wrap=True)

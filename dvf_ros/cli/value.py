@@ -10,13 +10,16 @@ from typing import Annotated
 import numpy as np
 import tyro
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
 from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.data.checks import require_usable
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_alike
+from dvf_ros.learning.config import DecisionConfig, require_at_least
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
 from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.learning.report.worth import DOUBTS, worth_by_agent, worth_by_all
@@ -54,10 +57,16 @@ class Value:
     seed: int = 0
     """Of the choice of states and of all noise."""
 
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "starts")
+        require_at_least(self, 0, "seed", "hop")
+        DecisionConfig(futures=self.futures)  # refuses what no decision can have
+
 
 def main(args: Value) -> int:
     """Print the controllers, the best one first."""
     dataset = Dataset.open(args.dataset)
+    require_usable(dataset)
     agents = load_alike((args.checkpoint, *args.also), dataset.spec)
     for agent in agents:
         if args.reward:
@@ -81,7 +90,7 @@ def main(args: Value) -> int:
     table = Table("controller", "known by", "value", "±", *(["corrected", "±"] if corrected else []))
     for one in sorted(found, key=lambda one: -(one.corrected or one.value)[0]):
         numbers = (*one.value, *(one.corrected or ()))
-        table.add_row(one.controller, one.known_by, *(f"{number:.3g}" for number in numbers))
+        table.add_row(escape(one.controller), one.known_by, *(f"{number:.3g}" for number in numbers))
     console = Console()
     console.print(table)
     console.print(
@@ -97,6 +106,7 @@ def main(args: Value) -> int:
 def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
     """What the controllers of the reference earned beyond their value, learned from them."""
     reference = Dataset.open(folder)
+    require_usable(reference)
     if reference.spec.digest != agent.spec.digest:
         raise DatasetError(
             f"'{folder}': expected data of the agent's spec {agent.spec.digest}, found {reference.spec.digest}: "

@@ -87,16 +87,15 @@ class DvfAgent(nn.Module):
 
     def configure(self, decision: DecisionConfig) -> None:
         """Take other run-time settings: moves the weights to the device and sets torch's threads (of the process)."""
-        for key in ("policy", "unsupported"):
-            if getattr(decision, key) == "actor" and not self.distilled:
-                raise ConfigError(
-                    f"'{key}': found actor, which this agent has not learned: it was trained without rewards, or "
-                    "without distillation; set something else, or train anew with both (training.distillation)"
-                )
+        if decision.by_actor and not self.distilled:
+            raise ConfigError(
+                f"'{decision.by_actor}': found actor, which this agent has not learned: it was trained without "
+                "rewards, or without distillation; set something else, or train anew with both (training.distillation)"
+            )
         if decision.behavior == "max" and self.occupancy.motion is not None:
             raise ConfigError("'behavior': expected dropped, found max; this agent knows behaviors by motion only")
-        self.decision = decision
         self.device = choose_device(decision.device)
+        self.decision = decision
         self.to(self.device)
         torch.set_num_threads(decision.threads)
 
@@ -252,9 +251,9 @@ class DvfAgent(nn.Module):
 
     @property
     def uses_heads(self) -> bool:
-        """Whether the value heads have a say in scores: they know the mean of the learned reward, and nothing else."""
+        """Whether the value heads have a say in scores: they know the recorded mixture's mean of the learned reward."""
         known = self.distilled and self.written is None and self.decision.best_share == 1.0
-        return self.decision.scoring != "futures" and bool(known)
+        return self.decision.scoring != "futures" and self.decision.behavior == "dropped" and bool(known)
 
     def _value_ends(
         self, ends: Tensor, rng: np.random.Generator, begin: float, deadline: float
@@ -272,12 +271,15 @@ class DvfAgent(nn.Module):
                 values, error = blend(known[:, : len(error)], values), SAMPLED * error
         return values.mean(dim=0), deviation(values), error
 
-    def evaluate(self, states: Tensor, rng: np.random.Generator, driver: Tensor | None = None) -> ValueEstimate:
+    def evaluate(
+        self, states: Tensor, rng: np.random.Generator, driver: Tensor | None = None, share: float = 1.0
+    ) -> ValueEstimate:
         """Values of N states that are given by K models each, (K, N, E): the futures take the models in turn.
 
         `driver` is who drives on from there (see dvf_ros.learning.driver); None leaves it to the decision's settings.
+        The best `share` of the futures counts: 1 for values, the decision's `best_share` for scores.
         """
-        return self.evaluate_with(states, self._draw(rng, self.decision.futures), driver=driver)
+        return self.evaluate_with(states, self._draw(rng, self.decision.futures), share, driver)
 
     def evaluate_with(
         self, states: Tensor, draws: Draws, share: float = 1.0, driver: Tensor | None = None

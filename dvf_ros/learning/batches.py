@@ -32,9 +32,8 @@ class Batches:
         self._actions = self._on_device(np.array(dataset.actions))
         self._rewards = self._on_device(np.array(dataset.rewards))
 
-    def fit_motion(self, encoder: MotionEncoder, dataset: Dataset) -> None:
-        """Fit the encoder to the dataset, and remember what every transition says."""
-        encoder.fit(self.states, dataset)
+    def read_motion(self, encoder: MotionEncoder, dataset: Dataset) -> None:
+        """Remember what every transition of the dataset says to a fitted encoder."""
         self._motions = MotionSampler(dataset, self.states, encoder)
 
     @property
@@ -48,7 +47,7 @@ class Batches:
         """Draw `count` pairs: state (B, E), offset (B,) ticks, future (B, E+1) and behavior (B,).
 
         The future's last number is the terminal bit: -1, or 1 past a true termination. Where the representation is
-        context and an occupancy is given to read it off motion (after `fit_motion`), the behavior is φ (B, P).
+        context and an occupancy is given to read it off motion (after `read_motion`), the behavior is φ (B, P).
         """
         pairs = self._pairs.draw(rng, count)
         # Arriving at the last state earns its reward; only what comes after is the end.

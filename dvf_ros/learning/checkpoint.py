@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -21,6 +21,7 @@ from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConf
 from dvf_ros.learning.training import Training
 
 FORMAT = 1
+SUFFIXES = (".yaml", ".safetensors")
 
 
 class CheckpointError(ValueError):
@@ -43,9 +44,22 @@ class Description:
     commit: str
 
 
-def save_checkpoint(agent: DvfAgent, path: str | Path, dataset_digest: str, commit: str) -> None:
-    """Write an agent to `path` (`.yaml`) and the numbers beside it (`.safetensors`)."""
+def common_name(path: str | Path) -> Path:
+    """A checkpoint's path without `.yaml` or `.safetensors`; any other dot belongs to its name, as in lift_0.97."""
     path = Path(path)
+    return path.with_suffix("") if path.suffix in SUFFIXES else path
+
+
+def halves(path: str | Path) -> tuple[Path, Path]:
+    """The files with the words and with the numbers of a checkpoint, by the path of either or by their common name."""
+    name = common_name(path)
+    words, numbers = (name.with_name(name.name + suffix) for suffix in SUFFIXES)
+    return words, numbers
+
+
+def save_checkpoint(agent: DvfAgent, path: str | Path, dataset_digest: str, commit: str) -> Path:
+    """Write an agent to `path` (`.yaml`) and the numbers beside it (`.safetensors`); returns the former's path."""
+    words_path, numbers_path = halves(path)
     numbers = save({name: value.cpu().contiguous() for name, value in agent.state_dict().items()})
     description = Description(
         format=FORMAT,
@@ -62,9 +76,36 @@ def save_checkpoint(agent: DvfAgent, path: str | Path, dataset_digest: str, comm
     text = yaml.safe_dump(
         asdict(description) | {"behavior_names": list(agent.behavior_names)}, sort_keys=False, width=110
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.with_suffix(".safetensors").write_bytes(numbers)
-    path.with_suffix(".yaml").write_text(text, encoding="utf-8")
+    words_path.parent.mkdir(parents=True, exist_ok=True)
+    parts = {numbers_path: _part(numbers_path), words_path: _part(words_path)}
+    parts[numbers_path].write_bytes(numbers)
+    parts[words_path].write_text(text, encoding="utf-8")
+    for place, part in parts.items():  # a disk that is full by now leaves an older checkpoint whole
+        part.replace(place)
+    return words_path
+
+
+def require_place(path: str | Path) -> None:
+    """Raise CheckpointError, or OSError, where a checkpoint cannot be written: before a training, not after it.
+
+    What is there and is no checkpoint, such as the robot's spec, is not written over.
+    """
+    words_path, numbers_path = halves(path)
+    if words_path.is_file():
+        words = yaml.safe_load(words_path.read_bytes())
+        if not isinstance(words, dict) or not {"sha256", "spec_digest"} <= words.keys():
+            raise CheckpointError(f"'{words_path}' is there and is no checkpoint; write to another name, or remove it")
+    for place in (words_path, numbers_path):
+        if place.is_dir():
+            raise CheckpointError(f"'{place}' is a folder; write to another name")
+    words_path.parent.mkdir(parents=True, exist_ok=True)
+    _part(numbers_path).touch()
+    _part(numbers_path).unlink()
+
+
+def _part(path: Path) -> Path:
+    """Where a file is written before it takes its place."""
+    return path.with_name(f"{path.name}.part")
 
 
 def load_checkpoint(
@@ -73,16 +114,17 @@ def load_checkpoint(
     """Read an agent from `path` (`.yaml`).
 
     `spec`, where given, must be the one that the agent was trained for; `decision`, where given, replaces the stored
-    run-time settings. Raises CheckpointError, with both digests where two did not agree.
+    run-time settings, in which a device cuda counts as auto: which one there is is a matter of the machine. Raises
+    CheckpointError, with both digests where two did not agree, and ConfigError for settings that ask for what the agent
+    has not learned, or for a device that is not there.
     """
-    path = Path(path).with_suffix(".yaml")
+    path, numbers_path = halves(path)
     description = read_description(path)
     if spec is not None and spec.digest != description.spec_digest:
         raise CheckpointError(
             f"'{path}' was trained for the spec {description.spec_digest}, this robot's spec is {spec.digest}: "
             "states or actions would be mixed up; train on data of this robot, or run with the checkpoint's own spec"
         )
-    numbers_path = path.with_suffix(".safetensors")
     try:
         numbers = numbers_path.read_bytes()
     except OSError as error:
@@ -99,14 +141,21 @@ def load_checkpoint(
         description.behavior_names,
         description.horizon,
         description.training,
-        decision or description.decision,
+        DecisionConfig(device="cpu"),
     )
     try:
         agent.load_state_dict(load(numbers))
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip()
         raise CheckpointError(f"'{path}' was trained by another version ({first}); train anew with this one") from error
+    # Only now: what can be asked of it depends on what it has learned.
+    agent.configure(decision or _anywhere(description.decision))
     return agent
+
+
+def _anywhere(decision: DecisionConfig) -> DecisionConfig:
+    """Stored settings as they can be taken up on any machine."""
+    return replace(decision, device="auto") if decision.device == "cuda" else decision
 
 
 def load_alike(paths: Sequence[Path], spec: RobotSpec) -> list[DvfAgent]:
@@ -134,14 +183,15 @@ def load_alike(paths: Sequence[Path], spec: RobotSpec) -> list[DvfAgent]:
 
 def _training_facts(path: Path) -> dict[str, object]:
     """What an agent was trained on and how, by name."""
-    description = read_description(path.with_suffix(".yaml"))
+    description = read_description(path)
     return asdict(description.training) | {"data": description.dataset_digest}
 
 
 def read_description(path: str | Path) -> Description:
     """The words of a checkpoint, checked; raises CheckpointError."""
+    path, _ = halves(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise CheckpointError(
             f"checkpoint '{path}' cannot be read: {error.strerror}; train one with: dvf train"
@@ -166,7 +216,7 @@ def read_description(path: str | Path) -> Description:
 def save_training(training: Training, path: str | Path) -> None:
     """Write a training run to `path` (`.safetensors`), to be taken up by `load_training`; replaces the file at once."""
     path = Path(path)
-    part = path.with_suffix(".part")
+    part = _part(path)
     part.write_bytes(save({name: value.cpu().contiguous() for name, value in training.state_dict().items()}))
     part.replace(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -63,12 +64,10 @@ class TrainingConfig:
         _require("discount", self.discount, 0.0 < self.discount < 1.0, "between 0 and 1, both excluded")
         _require("ema", self.ema, 0.0 <= self.ema < 1.0, "at least 0 and below 1")
         _require("behavior_drop", self.behavior_drop, 0.0 < self.behavior_drop <= 1.0, "above 0 and at most 1")
-        _require("perturbation", self.perturbation, self.perturbation >= 0.0, "at least 0")
-        _require("learning_rate", self.learning_rate, self.learning_rate > 0.0, "above 0")
-        for name in ("sampler_distillation", "distillation", "context_depth"):
-            _require(name, getattr(self, name), getattr(self, name) >= 0, "at least 0")
-        for name in ("chunk", "updates", "batch", "width", "student_width", "depth", "members"):
-            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
+        _require("learning_rate", self.learning_rate, 0.0 < self.learning_rate < math.inf, "above 0, and finite")
+        require_at_least(self, 0, "seed", "sampler_distillation", "distillation", "context_depth")
+        require_at_least(self, 0, "perturbation", "weight_decay")
+        require_at_least(self, 1, "chunk", "updates", "batch", "width", "student_width", "depth", "members")
 
 
 @dataclass(frozen=True)
@@ -81,16 +80,18 @@ class DecisionConfig:
     below 1 they keep closer to what was done most. `policy` best takes the best of `candidates`, of which the actor
     gives one if it proposes (it leads further from what was done, for better where values are right there, or for
     worse); actor the one chunk that was distilled from such choices; prior one sample of the prior. `scoring`
-    futures samples what follows every candidate; heads asks the distilled value heads, where they have learned the
-    reward in use; both takes the level from the heads and the differences between candidates from either.
-    `best_share` is the share of a candidate's futures that counts, its best ones: 1 is the mean, what the recorded
-    behavior makes of it; less is what somebody makes of it who knows the goal. That suits play, whose futures differ
-    by what the player chose; where chance tells them apart it hopes for luck, and has no use for heads. `sampler`
-    distilled takes one step, where that has been learned; exact takes `occupancy_steps` and `prior_steps`. `hop` is the
-    longest offset (ticks) that the occupancy is asked for in one go, 0 the longest that the data covers; a longer one
-    is reached in hops, each from where the last one ended, which takes more evaluations and may be truer. A candidate
-    resembles the data if the dynamics models agree on it as they do on the training data, but for a share `false_alarm`
-    of these. Where none does, `unsupported` says what to do: report it only, stop, or leave it to the actor.
+    futures samples what follows every candidate; heads asks the distilled value heads, where what is asked is what they
+    have learned (the learned reward, the mean of all futures, `behavior` dropped); both takes the level from the heads
+    and the differences between candidates from either. `best_share` is the share of a candidate's futures that counts,
+    its best ones, two at least: 1 is the mean, what the recorded behavior makes of it; less is what somebody makes of
+    it who knows the goal. That suits play, whose futures differ by what the player chose; where chance tells them apart
+    it hopes for luck. `sampler` distilled takes one step, where that has been learned; exact takes `occupancy_steps`
+    and `prior_steps`. `hop` is the longest offset (ticks) that the occupancy is asked for in one go, 0 the longest that
+    the data covers; a longer one is reached in hops, each from where the last one ended, which takes more evaluations
+    and may be truer. A candidate resembles the data if the dynamics models agree on it as they do on the training data,
+    but for a share `false_alarm` of these. Where none does, `unsupported` says what to do: report it only, stop, or
+    leave it to the actor. `device` cuda is refused on a machine without CUDA; in a checkpoint, which may go to another
+    machine, it counts as auto.
     """
 
     candidates: int = 32
@@ -113,15 +114,17 @@ class DecisionConfig:
     device: Device = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("candidates", "futures", "occupancy_steps", "prior_steps", "execute", "threads"):
-            _require(name, getattr(self, name), getattr(self, name) >= 1, "at least 1")
-        _require("hop", self.hop, self.hop >= 0, "at least 0")
+        require_at_least(self, 1, "candidates", "occupancy_steps", "prior_steps", "execute", "threads")
+        require_at_least(self, 0, "hop", "prior_temperature", "pessimism")
         even = self.futures % 2 == 0 and self.futures >= 4
         _require("futures", self.futures, even, "an even number of at least 4 (noise comes in antithetic pairs)")
-        _require("prior_temperature", self.prior_temperature, self.prior_temperature >= 0.0, "at least 0")
         _require("false_alarm", self.false_alarm, 1e-4 <= self.false_alarm <= 1.0, "between 1e-4 and 1")
-        _require("pessimism", self.pessimism, self.pessimism >= 0.0, "at least 0")
         _require("best_share", self.best_share, 0.0 < self.best_share <= 1.0, "above 0 and at most 1")
+
+    @property
+    def by_actor(self) -> str:
+        """The setting that asks for the distilled actor; empty where none does."""
+        return next((name for name in ("policy", "unsupported") if getattr(self, name) == "actor"), "")
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,14 @@ class LearningConfig:
             self.decision.execute <= limit,
             f"at most training.chunk ({limit})",
         )
+
+
+def require_at_least(settings: object, least: int, *names: str) -> None:
+    """Raise ConfigError unless each of the named numbers is finite and at least `least`; None is no number."""
+    for name in names:
+        value = getattr(settings, name)
+        finite = ", and finite" if isinstance(value, float) else ""
+        _require(name, value, value is None or least <= value < math.inf, f"at least {least}{finite}")
 
 
 def _require(name: str, value: object, holds: bool, expected: str) -> None:

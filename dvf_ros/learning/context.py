@@ -8,16 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.linalg import eigh
 from torch import Tensor, nn
 
 from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.traits import find_traits
 
 TRAITS = 8
 PROJECTIONS = 128
-SHRINKAGE = 0.1
-"""Share of the mean variance that is added to every one: there are fewer episodes than moments may need."""
-
 PIECES = 0.25
 """Share of the draws that show a piece of one episode only."""
 
@@ -42,7 +39,7 @@ class MotionEncoder(nn.Module):
 
     A transition is turned into moments: itself, and squares and cosines of random projections of it (Rahimi and Recht
     2007). Their mean tells distributions apart (kernel mean embedding, Muandet et al. 2017). Of its directions the
-    TRAITS are kept in which behaviors differ most, measured by how much episodes of one behavior do (Fisher 1936). What
+    TRAITS are kept in which behaviors differ most, measured by how much episodes of one behavior do (find_traits). What
     some transitions say of a trait is then drawn towards the average behavior by how few they are (the posterior mean
     of a normal trait). All that has a closed form, and a net learns φ from there: traits are small beside the moments
     themselves, and noisy, and one that had to find them through the occupancy's loss did so too slowly.
@@ -71,24 +68,19 @@ class MotionEncoder(nn.Module):
         self.known = nn.Sequential(nn.Linear(2 * TRAITS, 64), nn.SiLU(), nn.Linear(64, features - TRAITS))
 
     def fit(self, states: Tensor, dataset: Dataset) -> None:
-        """Find the traits: states (F, E) in model space, frame by frame as in the dataset."""
+        """Find the traits: states (F, E) in model space, frame by frame as in the dataset.
+
+        Where behaviors do not differ by more than chance, or have too few episodes to tell, all drivers are alike.
+        """
         frames = [dataset.frames_of(episode) for episode in np.flatnonzero(dataset.episode_length > 1)]
         behavior = dataset.behavior[dataset.episode_length > 1]
         changes = torch.cat([states[piece][1:] - states[piece][:-1] for piece in frames])
         self.change_scale.copy_(changes.square().mean(dim=0).sqrt().clamp(min=SMALLEST_CHANGE))
         means = torch.stack([self._moments(states[p][:-1], states[p][1:]).mean(dim=0) for p in frames]).double()
         self.mean.copy_(means.mean(dim=0))
-        each = (means - means.mean(dim=0)).cpu().numpy()
-        between = np.zeros_like(each)
-        for index in np.unique(behavior):
-            between[behavior == index] = each[behavior == index].mean(axis=0)
-        within = np.cov((each - between).T, bias=True)
-        within += np.eye(len(within)) * (SHRINKAGE * np.trace(within) / len(within) + 1e-9)
-        ratio, directions = eigh(np.cov(between.T, bias=True), within)
-        # Means of few episodes differ even where behaviors do not.
-        chance = len(np.unique(behavior)) / len(behavior)
-        self.difference.copy_(torch.from_numpy(np.maximum(ratio[-TRAITS:] - chance, 0.0)))
-        self.traits.copy_(torch.from_numpy(directions[:, -TRAITS:]))
+        found = find_traits((means - self.mean).cpu().numpy(), behavior, TRAITS)
+        self.difference.copy_(torch.from_numpy(found.difference))
+        self.traits.copy_(torch.from_numpy(found.directions))
         self.span.copy_(torch.tensor(len(changes) / len(frames)))
 
     def signs(self, state: Tensor, after: Tensor) -> Tensor:

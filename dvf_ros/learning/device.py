@@ -8,13 +8,14 @@ from time import monotonic
 
 import torch
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.learning.config import Device
 
 
 def choose_device(name: Device) -> torch.device:
-    """The device of that name; `auto` takes CUDA where there is one. Raises ValueError for cuda where there is none."""
+    """The device of that name; `auto` takes CUDA where there is one. Raises ConfigError for cuda where none is."""
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("expected a CUDA device (device: cuda), found none; set device: cpu or auto")
+        raise ConfigError("'device': expected a CUDA device for cuda, found none; set cpu or auto")
     return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
 
 

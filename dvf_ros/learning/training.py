@@ -5,17 +5,19 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.normalization import Normalization
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
 from dvf_ros.learning.bootstrap import Bootstrap
-from dvf_ros.learning.config import LearningConfig
+from dvf_ros.learning.config import LearningConfig, TrainingConfig
 from dvf_ros.learning.device import choose_device, subnormals_flushed
 from dvf_ros.learning.distillation import Distillation
 from dvf_ros.learning.inverse_dynamics import Labelled, label_actions
@@ -48,8 +50,11 @@ def train(
 
     Returns the agent with averaged weights, and the metrics of every call, to each of the workers that train it
     together. Raises DatasetError for a dataset without known actions, WorkersError for workers that differ in what they
-    were given. Without a reward in it there is no reward predictor, and nothing to distil; all else is trained.
+    were given, ConfigError for a decision by an actor that nothing would teach, and DivergenceError for losses that are
+    not finite. Without a reward in the dataset there is no reward predictor, and nothing to distil; all else is
+    trained.
     """
+    _require_taught(dataset, config)
     training = Training(dataset, config, workers)
     settings, history = config.training, []
     if training.inferred is not None:
@@ -61,6 +66,7 @@ def train(
             if stage.updates % LOG_EVERY == 0 or stage.updates == updates:
                 done = first + stage.updates
                 history.append(workers.mean(metrics) | {"update": done})
+                _require_finite(history[-1], settings)
                 if progress:
                     progress(done, history[-1])
 
@@ -73,7 +79,35 @@ def train(
     count, first = settings.distillation, first + count
     if count and len(training.batches.labels):
         follow(Distillation(training.agent, training.batches, count, *common), first, count)
+    training.agent.configure(config.decision)
     return training.agent, history
+
+
+def _require_taught(dataset: Dataset, config: LearningConfig) -> None:
+    """Raise ConfigError where the agent would end without the actor that it is to decide by."""
+    lacking = {
+        "training.distillation 0": config.training.distillation == 0,
+        "a dataset without a known reward": not dataset.reward_mask.any(),
+    }
+    found = " and ".join(what for what, lacks in lacking.items() if lacks)
+    if config.decision.by_actor and found:
+        raise ConfigError(
+            f"'{config.decision.by_actor}': expected distillation and rewards, which an actor learns from, found "
+            f"{found}; set something else than actor, or train with both"
+        )
+
+
+class DivergenceError(ValueError):
+    """A training whose numbers are no numbers any more."""
+
+
+def _require_finite(metrics: Metrics, settings: TrainingConfig) -> None:
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"{name} is {value} at update {metrics['update']:g}: the training has diverged, and nothing was "
+                f"written; lower training.learning_rate, which is {settings.learning_rate:g}"
+            )
 
 
 class Training:
@@ -99,7 +133,9 @@ class Training:
         horizon = coverage_horizon(dataset.episode_length, dataset.terminated, COVERED)
         if settings.occupancy == "bootstrapped":
             horizon = math.ceil(math.log(UNREACHED) / math.log(settings.discount))
-        online = DvfAgent(dataset.spec, dataset.behavior_names, horizon, settings, config.decision).cpu()
+        # The actor that the decision may leave things to has not learned anything yet.
+        decision = replace(config.decision, policy="best", unsupported="report")
+        online = DvfAgent(dataset.spec, dataset.behavior_names, horizon, settings, decision).cpu()
         online.encoder.fit(dataset.states)
         self.batches = batches = Batches(dataset, online.encoder, settings, self.device)
         actions = Normalization.fit(dataset.actions[np.asarray(dataset.action_mask)])
@@ -111,9 +147,12 @@ class Training:
         rng = np.random.default_rng([settings.seed, FORECAST_STREAM])
         state, offset, future, _ = batches.pairs(rng, FORECAST_PAIRS)
         online.occupancy.forecast.fit(state, offset, future[:, :-1])
-        if online.occupancy.motion is not None:
-            batches.fit_motion(online.occupancy.motion, dataset)
+        motion = online.occupancy.motion
+        if motion is not None:
+            motion.fit(batches.states, dataset)
         workers.start_alike(online)
+        if motion is not None:  # by the first worker's traits: their signs, for one, are a matter of the machine
+            batches.read_motion(motion, dataset)
         self.agent = copy.deepcopy(online)
         self._bootstrap = Bootstrap(batches, self.agent.occupancy)
         self._online = online.requires_grad_(True)

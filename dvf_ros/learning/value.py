@@ -102,7 +102,8 @@ def estimate_value(
     """Values of states (N, M, E) or (N, 1, E); with (N, M, E) each future starts from a state of its own.
 
     After a true termination the reward is 0, by definition; a bit between -1 and 1 counts as its probability. Below 1
-    only a `share` of each state's futures counts, its best ones: what somebody who chooses among them can have.
+    only a `share` of each state's futures counts, its best ones, two at least (one alone would say nothing about its
+    error): what somebody who chooses among them can have.
     """
     futures = sample_futures(sample, states, draws, horizon)
     alive = ((1.0 - futures[..., -1]) / 2.0).clamp(0.0, 1.0)
@@ -110,9 +111,11 @@ def estimate_value(
     gain = 1.0 / (1.0 - discount)
     mean = rewards.mean(dim=0)  # (N, M)
     if share < 1.0:
-        best = mean.topk(max(1, round(share * mean.shape[-1])), dim=-1)  # (N, B)
+        drawn = mean.shape[-1]
+        kept = max(2, round(share * drawn))
+        best = mean.topk(kept, dim=-1)  # (N, B)
         heads = rewards.gather(-1, best.indices.expand(len(rewards), -1, -1)).mean(dim=-1) * gain
-        error = _error_of_best(best.values, share)
+        error = _error_of_best(best.values, kept / drawn)
     else:
         heads = rewards.mean(dim=-1) * gain  # (K, N)
         # (N, M / 2): antithetic pairs are not independent, their means are
@@ -196,8 +199,15 @@ def coverage_horizon(length: np.ndarray, terminated: np.ndarray, share: float) -
 
     length (E,) frames and terminated (E,) of the episodes. A frame of a terminated episode has every offset.
     """
-    longest = int(length.max())
-    cut = length[~terminated]
-    offsets = np.arange(1, longest + 1)
-    reach = np.clip(cut[:, None] - offsets, 0, None).sum(axis=0) + length[terminated].sum()
-    return int(offsets[reach >= share * reach[0]][-1])
+    reach = offset_reach(length, terminated)
+    return int(np.flatnonzero(reach >= share * reach[0])[-1]) + 1
+
+
+def offset_reach(length: np.ndarray, terminated: np.ndarray) -> np.ndarray:
+    """How many frames have a future Δ ticks ahead, (longest,) for Δ = 1 … the longest episode's length.
+
+    length (E,) frames and terminated (E,) of the episodes. A frame of a terminated episode has every offset.
+    """
+    episodes = np.bincount(length[~terminated], minlength=int(length.max()) + 2)  # cut off, by their length
+    as_long = np.cumsum(episodes[::-1])[::-1]  # of at least so many frames: one frame of each has exactly so many left
+    return np.cumsum(as_long[::-1])[::-1][2:] + length[terminated].sum()

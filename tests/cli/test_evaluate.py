@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dvf_ros.cli.closed_loop import run_episode
-from dvf_ros.cli.evaluate import paired_interval
-from dvf_ros.learning.checkpoint import load_checkpoint
+from dvf_ros.cli import evaluate
+from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
+from dvf_ros.cli.evaluate import Controller, Evaluate, main, paired_interval
+from dvf_ros.cli.main import main as dvf
+from dvf_ros.core.spec import RobotSpec
+from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
+from tests.learning.small import CONFIG
 
-SHIPPED = Path(__file__).parents[2] / "resource" / "panda_lift.yaml"
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "resource" / "panda_lift.yaml"
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors() -> None:
@@ -26,6 +34,36 @@ def test_the_interval_of_a_mean_is_about_two_standard_errors() -> None:
 
 def test_no_difference_has_no_interval() -> None:
     assert paired_interval(np.zeros(50)) == (0.0, 0.0)
+
+
+def played(controller: Controller, seeds: range, args: Evaluate) -> Iterator[EpisodeOutcome]:
+    """Success by all, but for what cannot run: as the real episodes do, it configures the agent."""
+    evaluate._prepare(controller)
+    return (EpisodeOutcome(seed, True, True, np.zeros((1, 30)), np.ones(1, bool)) for seed in seeds)
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_an_actor_is_compared_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learned: bool
+) -> None:
+    agent = DvfAgent(RobotSpec.load(ROOT / "config" / "panda_lift.yaml"), ("a",), 10, CONFIG.training, CONFIG.decision)
+    agent.distilled.fill_(learned)
+    save_checkpoint(agent, tmp_path / "lift_0.97", "", "")
+    monkeypatch.setattr(evaluate, "_run", played)
+    monkeypatch.setattr(evaluate, "RobosuiteSim", lambda task, rate: None)
+    main(Evaluate((tmp_path / "lift_0.97",), episodes=3, result=tmp_path / "evaluate.json"))
+    figures = json.loads((tmp_path / "evaluate.json").read_text())["figures"]
+    name = str(tmp_path / "lift_0.97")
+    assert {f"{name}: prior alone", f"{name}: prior alone at temperature 1", name} <= set(figures)
+    assert (f"{name}: actor" in figures) == ("gain over actor" in figures) == learned
+
+
+def test_a_task_without_success_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    path = ROOT / "resource" / "panda_play.yaml"
+    assert dvf(["evaluate", str(path)]) == 1
+    said = capsys.readouterr().err
+    assert "one of the tasks can, lift, stack" in said and "found the task 'play', which knows no success" in said
+    assert f"dvf report {path} DATASET" in said
 
 
 @pytest.mark.slow

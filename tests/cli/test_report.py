@@ -114,6 +114,7 @@ def test_every_section_has_a_picture_numbers_and_how_to_read_it(made: Path) -> N
         assert reading in page.words[key] and re.search(r"\d", page.words[key].replace(reading, ""))
     assert "a <b> & c" in page.words["success"] and "+0.10" in page.words["success"]
     assert "the very episodes that the agent was trained on" in page.words[""]
+    assert "by futures and value heads" in page.words["sensitivity"]
 
 
 def test_the_page_is_well_formed_and_every_reference_in_it_is_its_own(made: Path) -> None:
@@ -207,6 +208,17 @@ def test_scores_without_noise_are_said_to_have_none(with_data: Callable[[Dataset
     assert report(folder) == 0
     page = parse(folder / "report.html")
     assert "no noise moves a score" in page.words["sensitivity"] and "sensitivity" not in page.pictures
+
+
+def test_heads_that_have_no_say_leave_the_scores_to_futures(with_data: Callable[[Dataset], Path]) -> None:
+    folder = with_data(dataset())
+    agent = folder / "agent.yaml"
+    agent.write_text(
+        re.sub("scoring: .*", "scoring: heads", re.sub("behavior: .*", "behavior: max", agent.read_text()))
+    )
+    assert report(folder) == 0
+    page = parse(folder / "report.html")
+    assert "sensitivity" in page.pictures and "by futures alone" in page.words["sensitivity"]
 
 
 def test_numbers_that_never_move_are_named(with_data: Callable[[Dataset], Path]) -> None:

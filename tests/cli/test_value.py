@@ -7,15 +7,17 @@ import statistics
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dvf_ros.cli.value import Value, main
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data.dataset import DatasetError, DatasetWriter
+from dvf_ros.data.dataset import Dataset, DatasetError, DatasetWriter
 from dvf_ros.learning.checkpoint import save_checkpoint
 from dvf_ros.learning.training import train
-from tests.learning.small import CONFIG, SPEC, dataset, episode
+from tests.data.datasets import write_dataset
+from tests.learning.small import CONFIG, SPEC, dataset, driven, episode
 
 
 @pytest.mark.parametrize(("representation", "known"), [("index", "name"), ("context", "motion")])
@@ -84,12 +86,13 @@ def test_what_others_earned_corrects_the_value(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
+    many = Dataset.from_episodes(SPEC, [driven(seed, seed // 2) for seed in range(40)])
+    agent, _ = train(many, replace(CONFIG, training=replace(CONFIG.training, representation="context")))
     save_checkpoint(agent, tmp_path / "agent.yaml", "", "")
     for folder, drivers in (("data", 2), ("reference", 20)):
         writer = DatasetWriter(tmp_path / folder, SPEC)
         for seed in range(2 * drivers):
-            writer.append(episode(seed, f"driver{seed // 2}"))
+            writer.append(driven(seed, seed // 2))
         writer.close()
     args = Value(tmp_path / "agent.yaml", tmp_path / "data", reward="position.x > 0", futures=8)
     assert main(args) == 0
@@ -102,7 +105,7 @@ def test_what_others_earned_corrects_the_value(
     assert len(corrected) == 2 and corrected == sorted(corrected, reverse=True), "the best one first"
     assert all(float(row[5]) > 0.0 for row in rows if row[0].startswith("driver"))
     other = replace(CONFIG.training, representation="context", seed=1)
-    save_checkpoint(train(dataset(), replace(CONFIG, training=other))[0], tmp_path / "other.yaml", "", "")
+    save_checkpoint(train(many, replace(CONFIG, training=other))[0], tmp_path / "other.yaml", "", "")
     both = replace(args, reference=tmp_path / "reference", also=(tmp_path / "other.yaml",))
     assert main(both) == 0
     out = capsys.readouterr().out
@@ -116,3 +119,36 @@ def test_what_others_earned_corrects_the_value(
     writer.close()
     with pytest.raises(DatasetError, match=r"expected data of the agent's spec .* convert its bags"):
         main(replace(args, reference=tmp_path / "other"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "number", "message"),
+    [
+        (slice(1, 2), np.nan, "found nan in the state's 'position.y', frame 5 of episode 1"),
+        (
+            slice(3, 7),
+            0.0,
+            "'orientation': expected quaternions xyzw, found one of length zero in frame 5 of episode 1",
+        ),
+    ],
+)
+def test_states_that_cannot_be_are_refused_by_place(
+    tmp_path: Path, columns: slice, number: float, message: str
+) -> None:
+    agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
+    save_checkpoint(agent, tmp_path / "agent.yaml", "", "")
+    states = np.array(dataset().states)
+    states[25, columns] = number
+    sound = write_dataset(tmp_path / "sound", dataset())
+    broken = write_dataset(tmp_path / "broken", replace(dataset(), states=states))
+    with pytest.raises(DatasetError, match=message):
+        main(Value(tmp_path / "agent.yaml", broken))
+    with pytest.raises(DatasetError, match=message):
+        main(Value(tmp_path / "agent.yaml", sound, reference=broken))
+
+
+def test_states_alone_will_do(tmp_path: Path) -> None:
+    save_checkpoint(train(dataset(), CONFIG)[0], tmp_path / "agent.yaml", "", "")
+    nothing = np.zeros(dataset().frames, bool)
+    write_dataset(tmp_path / "data", replace(dataset(), action_mask=nothing, reward_mask=nothing))
+    assert main(Value(tmp_path / "agent.yaml", tmp_path / "data", futures=8)) == 0

@@ -63,6 +63,14 @@ def episode(seed: int, behavior: str, length: int = 20) -> Episode:
     )
 
 
+def driven(seed: int, driver: int, length: int = 20) -> Episode:
+    """The same by one of several drivers, who differ by how far a command takes them: from a quarter to four times."""
+    made = episode(seed, f"driver {driver:02}", length)
+    states = np.array(made.states)
+    states[:, :3] = states[0, :3] + 4.0 ** np.sin(driver) * (states[:, :3] - states[0, :3])
+    return replace(made, states=states)
+
+
 def dataset(episodes: int = 8) -> Dataset:
     """Episodes of two behaviors; every other one has no actions in its second half."""
     made = [episode(seed, "ab"[seed % 2]) for seed in range(episodes)]

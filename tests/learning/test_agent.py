@@ -176,6 +176,15 @@ def test_the_value_heads_score_unless_a_reward_is_written(agent: DvfAgent) -> No
     agent.set_reward(None)
 
 
+@pytest.mark.parametrize("scoring", ["heads", "both"])
+def test_heads_that_know_the_mixture_have_no_say_in_the_best_behaviors_value(agent: DvfAgent, scoring: str) -> None:
+    agent.configure(replace(CONFIG.decision, behavior="max", scoring="futures"))
+    expected = decide(agent)
+    agent.configure(replace(CONFIG.decision, behavior="max", scoring=scoring))
+    np.testing.assert_array_equal(decide(agent).scores, expected.scores)
+    assert not agent.uses_heads and (decide(agent).standard_error > 0).all()
+
+
 def test_both_take_the_level_from_the_heads_and_the_differences_from_either(agent: DvfAgent) -> None:
     found = {}
     for scoring in ("futures", "heads", "both"):

@@ -11,17 +11,22 @@ import pytest
 import torch
 import yaml
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import (
     CheckpointError,
+    common_name,
+    halves,
     load_alike,
     load_checkpoint,
+    load_training,
     read_description,
     save_checkpoint,
+    save_training,
 )
 from dvf_ros.learning.config import DecisionConfig
-from dvf_ros.learning.training import train
+from dvf_ros.learning.training import Training, train
 from tests.learning.small import CONFIG, SPEC, dataset
 
 STATE = np.array([0.1, 0.2, -0.3, 0, 0, 0, 1], np.float32)
@@ -65,6 +70,78 @@ def test_run_time_settings_may_be_replaced(path: Path) -> None:
     assert (
         load_checkpoint(path, decision=DecisionConfig(candidates=3, device="cpu", execute=1)).decision.candidates == 3
     )
+
+
+@pytest.mark.parametrize("key", ["policy", "unsupported"])
+def test_what_the_agent_has_learned_decides_on_what_it_may_be_asked(agent: DvfAgent, path: Path, key: str) -> None:
+    by_actor = replace(CONFIG.decision, **{key: "actor"})
+    assert load_checkpoint(path, decision=by_actor).decision == by_actor
+    words = yaml.safe_load(path.read_text())
+    alter(path, decision=words["decision"] | {key: "actor"})
+    loaded = load_checkpoint(path)
+    assert loaded.decision == by_actor
+    assert len(loaded.decide(STATE, np.random.default_rng(0)).candidates) == (1 if key == "policy" else 6)
+
+
+def test_an_actor_is_refused_where_none_was_learned(tmp_path: Path) -> None:
+    save_checkpoint(DvfAgent(SPEC, ("a",), 10, CONFIG.training, CONFIG.decision), tmp_path / "agent.yaml", "", "")
+    with pytest.raises(ConfigError, match="'policy': found actor, which this agent has not learned"):
+        load_checkpoint(tmp_path / "agent.yaml", decision=replace(CONFIG.decision, policy="actor"))
+
+
+def test_an_agent_that_was_trained_on_cuda_runs_where_there_is_none(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    words = yaml.safe_load(path.read_text())
+    alter(path, decision=words["decision"] | {"device": "cuda"})
+    loaded = load_checkpoint(path)
+    assert (loaded.device.type, loaded.decision.device) == ("cpu", "auto")
+    with pytest.raises(ConfigError, match="'device': expected a CUDA device for cuda, found none"):
+        load_checkpoint(path, decision=replace(CONFIG.decision, device="cuda"))
+    with pytest.raises(ConfigError, match="found none"):
+        loaded.configure(replace(CONFIG.decision, device="cuda"))
+    assert loaded.decision.device == "auto", "what is refused changes nothing"
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("runs/lift", "lift"),
+        ("runs/lift.yaml", "lift"),
+        ("runs/lift.safetensors", "lift"),
+        ("runs/lift_0.97", "lift_0.97"),
+        ("runs/lift_0.97.yaml", "lift_0.97"),
+        ("runs/lift_0.97.safetensors", "lift_0.97"),
+    ],
+)
+def test_a_name_keeps_its_dots(given: str, name: str) -> None:
+    assert common_name(given) == Path("runs") / name
+    assert halves(given) == (Path("runs") / f"{name}.yaml", Path("runs") / f"{name}.safetensors")
+
+
+def test_checkpoints_whose_names_differ_behind_a_dot_are_two(tmp_path: Path) -> None:
+    for discount in (0.97, 0.98):
+        settings = replace(CONFIG.training, discount=discount, seed=round(100 * discount))
+        made = DvfAgent(SPEC, ("a",), 10, settings, CONFIG.decision)
+        written = save_checkpoint(made, tmp_path / f"lift_{discount}", "d", "c")
+        assert written == tmp_path / f"lift_{discount}.yaml" and written.exists()
+    for name in ("lift_0.97", "lift_0.97.yaml", "lift_0.97.safetensors"):
+        assert load_checkpoint(tmp_path / name).training_config.discount == 0.97
+        assert read_description(tmp_path / name).training.discount == 0.97
+    with pytest.raises(CheckpointError, match=r"lift_0.98'.*found discount 0.98 for 0.97"):
+        load_alike([tmp_path / "lift_0.97", tmp_path / "lift_0.98"], SPEC)
+
+
+def test_a_training_is_written_under_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "run_0.part").write_text("another one's")
+    training = Training(dataset(), CONFIG)
+    training.update()
+    save_training(training, tmp_path / "run_0.97")
+    assert {file.name for file in tmp_path.iterdir()} == {"run_0.part", "run_0.97"}
+    resumed = Training(dataset(), CONFIG)
+    load_training(resumed, tmp_path / "run_0.97")
+    assert resumed.updates == 1
 
 
 def test_altered_numbers_are_refused_with_both_digests(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +98,31 @@ def test_drivers_who_may_have_shown_a_motion_scatter_as_the_true_one_does() -> N
         drawn = encoder.draw(signs, torch.tensor(50.0 * episodes), noise)[:, :TRAITS].detach().numpy()
         errors.append((truth / deviation - drawn.mean(axis=0)) / drawn.std(axis=0, ddof=1))
     np.testing.assert_allclose(np.std(errors, axis=0), 1.0, atol=0.15)
+
+
+def certainty(data: Dataset, episodes: int) -> np.ndarray:
+    """How certain each trait of a driver is by so many episodes."""
+    difference = sampler(data)[1].difference.numpy()
+    return difference * episodes / (1.0 + difference * episodes)
+
+
+@pytest.mark.parametrize(("behaviors", "episodes"), [(2, 20), (4, 10), (24, 4)])
+def test_controllers_that_are_alike_are_never_told_apart(behaviors: int, episodes: int) -> None:
+    found = []
+    for seed in range(5):
+        alike = SYSTEM.dataset(np.full(behaviors, 0.1), episodes, seed)
+        found.append(certainty(replace(alike, **named(np.arange(alike.episodes) % behaviors)), episodes).max())
+    assert np.mean(found) < 0.2
+
+
+def named(behavior: np.ndarray) -> dict[str, Any]:
+    return {"behavior": behavior, "behavior_names": tuple(f"{index:02}" for index in range(behavior.max() + 1))}
+
+
+def test_controllers_that_clearly_differ_are_told_apart() -> None:
+    for gains, episodes in ((GAINS[[0, -1]], 20), (GAINS, 10)):
+        for seed in range(3):
+            assert certainty(SYSTEM.dataset(gains, episodes, seed), episodes)[-1] > 0.9
 
 
 def test_a_trait_that_no_controllers_differ_in_is_never_drawn() -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.data.dataset import Dataset, DatasetError
+from dvf_ros.learning import training
 from dvf_ros.learning.batches import Batches
 from dvf_ros.learning.checkpoint import load_training, save_training
 from dvf_ros.learning.config import TrainingConfig
@@ -125,6 +127,35 @@ def test_without_a_label_all_but_the_reward_is_trained_and_states_are_worth_noth
         ), name
     value, error = agent.value(unpaid.states[0], np.random.default_rng(0))
     assert value == error == 0.0
+
+
+@pytest.mark.parametrize("key", ["policy", "unsupported"])
+def test_an_agent_may_decide_by_the_actor_that_it_has_just_learned(key: str) -> None:
+    config = replace(CONFIG, decision=replace(CONFIG.decision, **{key: "actor"}))
+    agent, _ = train(dataset(), config)
+    usual, _ = train(dataset(), CONFIG)
+    assert agent.decision == config.decision
+    for name, value in usual.state_dict().items():
+        assert torch.equal(value, agent.state_dict()[name]), name
+
+
+@pytest.mark.parametrize(
+    ("distillation", "labelled", "found"),
+    [
+        (0, True, "training.distillation 0"),
+        (5, False, "a dataset without a known reward"),
+        (0, False, "training.distillation 0 and a dataset without a known reward"),
+    ],
+)
+def test_an_actor_that_nothing_would_teach_is_refused_before_anything_is_trained(
+    monkeypatch: pytest.MonkeyPatch, distillation: int, labelled: bool, found: str
+) -> None:
+    monkeypatch.setattr(training, "Training", None)
+    settings = replace(CONFIG.training, distillation=distillation)
+    config = replace(CONFIG, training=settings, decision=replace(CONFIG.decision, policy="actor"))
+    data = replace(dataset(), reward_mask=dataset().reward_mask & labelled)
+    with pytest.raises(ConfigError, match=f"'policy': expected distillation and rewards.* found {found}; set"):
+        train(data, config)
 
 
 def test_members_of_the_dynamics_agree_on_their_data_and_not_far_from_it() -> None:

@@ -7,13 +7,17 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from dvf_ros.learning.value import (
+    ValueEstimate,
     best_estimate,
     coverage_horizon,
     draw_randomness,
     estimate_value,
+    offset_reach,
     sample_futures,
     stratified_offsets,
 )
@@ -95,6 +99,30 @@ def test_the_best_share_of_evenly_distributed_rewards(share: float) -> None:
         assert 0.9 < np.mean(errors) / np.std(values) < (1.5 if share < 0.5 else 4.0)
 
 
+def rewarded(rewards: list[float], share: float) -> ValueEstimate:
+    """The estimate of one state whose futures earn such rewards; γ = 0.5."""
+    draws = draw_randomness(np.random.default_rng(0), len(rewards), 1, 0.5, 1000)
+    futures = torch.tensor([[[number, -1.0] for number in rewards]])
+    return estimate_value(
+        lambda state, offset, noise: futures, lambda state: state[..., 0][None], torch.zeros(1, 1, 1), draws, 0.5, 1000,
+        share,
+    )  # fmt: skip
+
+
+def test_of_the_best_futures_two_are_left_at_least_whose_spread_is_the_error() -> None:
+    found = rewarded([0.0, 0.1, 0.8, 0.2, 0.1, 0.4, 0.0, 0.1], 0.05)
+    assert float(found.value) == pytest.approx(2 * 0.6)
+    # Manistre and Hancock: (variance + (1 - B/M) (mean - worst)²) / B, for B = 2 of M = 8.
+    assert float(found.standard_error) == pytest.approx(2 * math.sqrt((0.2**2 + 0.75 * 0.2**2) / 2))
+
+
+def test_the_error_is_of_the_share_that_was_taken_and_not_of_the_one_asked_for() -> None:
+    third, more = (rewarded([0.0, 0.1, 0.8, 0.2, 0.1, 0.4], share) for share in (1 / 3, 0.4))  # both are 2 of 6
+    assert float(third.value) == float(more.value)
+    assert float(third.standard_error) == pytest.approx(float(more.standard_error))
+    assert float(more.standard_error) == pytest.approx(2 * math.sqrt((0.2**2 + 2 / 3 * 0.2**2) / 2))
+
+
 def test_offsets_follow_the_geometric_distribution() -> None:
     discount = 0.9
     offsets = np.concatenate([stratified_offsets(np.random.default_rng(seed), 64, discount) for seed in range(400)])
@@ -163,3 +191,17 @@ def test_horizon_is_what_half_of_the_frames_reach() -> None:
     assert coverage_horizon(np.array([101, 101]), cut, 0.5) == 51  # 100 frames of each have a future, 50 one at 51
     assert coverage_horizon(np.array([101, 101]), cut, 1.0) == 1
     assert coverage_horizon(np.array([11, 40]), np.array([False, True]), 0.5) == 40  # the end lasts for ever
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.booleans()), min_size=1, max_size=12), st.floats(0.01, 1.0))
+def test_reach_and_horizon_are_what_counting_frame_by_frame_gives(
+    episodes: list[tuple[int, bool]], share: float
+) -> None:
+    length, terminated = (np.array(column) for column in zip(*episodes, strict=True))
+    reach = [
+        sum(frames if ended else max(frames - offset, 0) for frames, ended in episodes)
+        for offset in range(1, length.max() + 1)
+    ]
+    np.testing.assert_array_equal(offset_reach(length, terminated), reach)
+    longest = max(offset for offset, count in enumerate(reach, 1) if count >= share * reach[0])
+    assert coverage_horizon(length, terminated, share) == longest

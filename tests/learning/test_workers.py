@@ -18,12 +18,14 @@ import numpy as np
 import pytest
 import torch
 
-from dvf_ros.data.dataset import DatasetWriter
+from dvf_ros.data.dataset import Dataset, DatasetWriter
 from dvf_ros.learning import training, workers
+from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
+from dvf_ros.learning.context import TRAITS
 from dvf_ros.learning.training import Training, train
 from dvf_ros.learning.workers import ALONE, Workers, WorkersError, joined
-from tests.learning.small import CONFIG, SPEC, dataset, episode
+from tests.learning.small import CONFIG, SPEC, dataset, driven, episode
 
 CPU = torch.device("cpu")
 LONGER = replace(
@@ -143,6 +145,26 @@ def test_shares_make_a_batch_and_randomness_differs() -> None:
     np.testing.assert_array_equal(alone, np.random.default_rng([5, 7]).random(4))
     np.testing.assert_array_equal(alone, first)
     assert not np.isin(second, first).any()
+
+
+class OnAnotherMachine(Workers):
+    """A worker who found every trait with the opposite sign of the first one's, as another BLAS may."""
+
+    def start_alike(self, model: torch.nn.Module) -> None:
+        assert isinstance(model, DvfAgent) and model.occupancy.motion is not None
+        model.occupancy.motion.traits.neg_()
+
+
+def test_workers_read_motion_by_the_first_ones_traits() -> None:
+    data = Dataset.from_episodes(SPEC, [driven(seed, seed // 8) for seed in range(48)])
+    config = replace(CONFIG, training=replace(CONFIG.training, representation="context"))
+    own, told = Training(data, config), Training(data, config, OnAnotherMachine())
+    first, second = (
+        each.batches.pairs(np.random.default_rng(0), 500, each.agent.occupancy)[3][:, :TRAITS] for each in (own, told)
+    )
+    assert first.abs().max() > 0.5
+    known = (first != own.agent.occupancy.behavior.weight[own.agent.occupancy.dropped][:TRAITS]).any(dim=1)
+    torch.testing.assert_close(second[known], -first[known])
 
 
 def test_torchrun_writes_one_checkpoint(tmp_path: Path) -> None:

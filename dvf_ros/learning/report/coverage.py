@@ -11,6 +11,7 @@ from dvf_ros.data.checks import moving
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.report.calibration import draw_frames
+from dvf_ros.learning.value import offset_reach
 
 LEVELS = (0.0, 0.05, 0.5, 0.95, 1.0)
 CHUNKS = 4000
@@ -47,7 +48,7 @@ def measure_coverage(agent: DvfAgent, dataset: Dataset, rng: np.random.Generator
         episodes=dataset.episodes,
         ranges=ranges,
         constant=~moving(dataset),
-        reach=offset_reach(dataset.episode_length, dataset.terminated),
+        reach=offset_reach(dataset.episode_length, dataset.terminated) / dataset.frames,
         horizon=agent.horizon,
         within=agent.coverage,
         actions=float(np.sum(dataset.action_mask) / transitions),
@@ -58,14 +59,6 @@ def measure_coverage(agent: DvfAgent, dataset: Dataset, rng: np.random.Generator
         supported=_supported(agent, dataset, rate, rng),
         behaviors={name: int((dataset.behavior == index).sum()) for index, name in enumerate(dataset.behavior_names)},
     )
-
-
-def offset_reach(length: np.ndarray, terminated: np.ndarray) -> np.ndarray:
-    """Share of all frames that have a future Δ ticks ahead, for Δ = 1 … the longest; one that terminated has all."""
-    offsets = np.arange(1, max(int(length.max()), 2))
-    cut = length[~terminated]
-    reach = np.clip(cut[:, None] - offsets, 0, None).sum(axis=0) + length[terminated].sum()
-    return reach / length.sum()
 
 
 @torch.inference_mode()

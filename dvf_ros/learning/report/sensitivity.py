@@ -86,7 +86,7 @@ def _scores(agent: DvfAgent, state: np.ndarray, repeats: int, rng: np.random.Gen
     known = agent.value_heads.predict(ends).mean(dim=1) if agent.uses_heads else None  # (K, N)
     scores = []
     for _ in range(repeats):
-        values = agent.evaluate(ends, rng).heads  # (K, N)
+        values = agent.evaluate(ends, rng, share=agent.decision.best_share).heads  # (K, N)
         values = values if known is None else blend(known, values)
         scores.append(values.mean(dim=0) - agent.decision.pessimism * values.std(dim=0, correction=0))
     return torch.stack(scores).cpu().numpy().astype(np.float64)

@@ -32,7 +32,7 @@ class Group:
 
     def mean(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Tick (n,), the mean value there (n,), and half of its 95 % interval, of the ticks that all have."""
-        ticks = min((item.tick for item in self.trajectories), key=len)
+        ticks = min((item.tick for item in self.trajectories), key=lambda tick: tick[-1])
         values = np.stack([np.interp(ticks, item.tick, item.value) for item in self.trajectories])
         count = len(values)
         half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(len(ticks))

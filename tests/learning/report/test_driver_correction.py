@@ -22,20 +22,20 @@ from dvf_ros.learning.report.driver_correction import (
 )
 from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.learning.training import train
-from tests.learning.small import CONFIG, SPEC, dataset, episode
+from tests.learning.small import CONFIG, SPEC, dataset, driven
 
 DRIVERS, EACH, LENGTH = 24, 2, 20
 
 
 def many(drivers: int = DRIVERS) -> Dataset:
     """Episodes of many drivers, two of each."""
-    episodes = [episode(seed, f"driver {seed // EACH:02}", LENGTH) for seed in range(EACH * drivers)]
-    return Dataset.from_episodes(SPEC, episodes)
+    return Dataset.from_episodes(SPEC, [driven(seed, seed // EACH, LENGTH) for seed in range(EACH * drivers)])
 
 
 @pytest.fixture(scope="module")
 def agent() -> DvfAgent:
     trained, _ = train(many(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
+    assert trained.occupancy.motion is not None and trained.occupancy.motion.difference.any(), "drivers have traits"
     return trained
 
 
@@ -74,10 +74,8 @@ def test_no_return_is_set_against_its_own_motion(agent: DvfAgent) -> None:
 
 
 def test_episodes_without_a_return_still_tell_who_drives(agent: DvfAgent) -> None:
-    driven = [
-        episode(3 * number + part, f"driver {number:02}", LENGTH) for number in range(DRIVERS) for part in range(3)
-    ]
-    data = Dataset.from_episodes(SPEC, driven)
+    shown = [driven(3 * number + part, number, LENGTH) for number in range(DRIVERS) for part in range(3)]
+    data = Dataset.from_episodes(SPEC, shown)
     mask = np.array(data.reward_mask)
     mask[data.frames_of(2)] = False
     partly = replace(data, reward_mask=mask)

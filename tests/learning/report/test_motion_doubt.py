@@ -14,7 +14,7 @@ from dvf_ros.learning.driver import driver_by_motion
 from dvf_ros.learning.report.driver_correction import DriverProcess
 from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.training import train
-from tests.learning.small import CONFIG, SPEC, episode
+from tests.learning.small import CONFIG, SPEC, driven, episode
 
 DRIVERS, EACH, LENGTH = 12, 8, 20
 STARTS = np.stack([episode(seed, "", LENGTH).states[0] for seed in range(3)])
@@ -22,9 +22,9 @@ STARTS = np.stack([episode(seed, "", LENGTH).states[0] for seed in range(3)])
 
 @pytest.fixture(scope="module")
 def agent() -> DvfAgent:
-    driven = [episode(seed, f"driver {seed // EACH:02}", LENGTH) for seed in range(DRIVERS * EACH)]
+    data = Dataset.from_episodes(SPEC, [driven(seed, seed // EACH, LENGTH) for seed in range(DRIVERS * EACH)])
     settings = replace(CONFIG.training, representation="context")
-    return train(Dataset.from_episodes(SPEC, driven), replace(CONFIG, training=settings))[0]
+    return train(data, replace(CONFIG, training=settings))[0]
 
 
 def motion(episodes: int) -> list[np.ndarray]:

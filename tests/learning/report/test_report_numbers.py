@@ -12,7 +12,6 @@ import pytest
 from dvf_ros.core.results import write_results
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.report.calibration import calibrate, draw_frames, fit_line, rank_correlation
-from dvf_ros.learning.report.coverage import offset_reach
 from dvf_ros.learning.report.fan import _quantiles, shares_inside
 from dvf_ros.learning.report.ranking import Ranked, most_recorded, order_agreement, start_window
 from dvf_ros.learning.report.returns import Rewards, dataset_returns, returns_to_the_end, window_returns
@@ -20,7 +19,7 @@ from dvf_ros.learning.report.sensitivity import decompose
 from dvf_ros.learning.report.success import EvaluationError, read_evaluation
 from dvf_ros.learning.report.trajectories import Group, Trajectories, Trajectory, split_episodes
 from dvf_ros.learning.report.values import within_window
-from dvf_ros.learning.value import stratified_offsets
+from dvf_ros.learning.value import offset_reach, stratified_offsets
 from tests.learning.small import SPEC, dataset, episode
 
 DISCOUNT = 0.9
@@ -132,9 +131,8 @@ def test_noise_alone_is_not_taken_for_the_action() -> None:
 
 
 def test_offsets_reach_as_far_as_recordings_last() -> None:
-    reach = offset_reach(np.array([4, 2]), np.array([False, False]))
-    np.testing.assert_allclose(reach, [4 / 6, 2 / 6, 1 / 6])
-    np.testing.assert_allclose(offset_reach(np.array([4, 2]), np.array([False, True])), [5 / 6, 4 / 6, 3 / 6])
+    np.testing.assert_array_equal(offset_reach(np.array([4, 2]), np.array([False, False])), [4, 2, 1, 0])
+    np.testing.assert_array_equal(offset_reach(np.array([4, 2]), np.array([False, True])), [5, 4, 3, 2])
 
 
 def test_behaviors_in_the_same_order_agree() -> None:
@@ -178,6 +176,17 @@ def test_the_gap_is_between_the_means() -> None:
     _, mean, half = group(5.0).mean()
     np.testing.assert_allclose(mean, 5.0)
     np.testing.assert_allclose(half, 1.96)  # one trajectory: its own uncertainty is all there is
+
+
+def test_a_groups_mean_ends_with_the_episode_that_ends_first() -> None:
+    def trajectory(ticks: list[int], slope: float) -> Trajectory:
+        tick = np.array(ticks)
+        return Trajectory(0, tick, slope * tick, np.zeros(len(tick)), np.zeros(len(tick)))
+
+    # The longer one has fewer points, and stands first.
+    ticks, mean, _ = Group("x", (trajectory([0, 50, 100], 1.0), trajectory([0, 10, 20, 30], 3.0))).mean()
+    np.testing.assert_array_equal(ticks, [0, 10, 20, 30])
+    np.testing.assert_allclose(mean, [0.0, 20.0, 40.0, 60.0])
 
 
 def test_an_evaluation_is_read_back(tmp_path: Path) -> None:
