@@ -55,7 +55,8 @@ def find_traits(moments: np.ndarray, behavior: np.ndarray, count: int) -> Traits
         within += np.square(seen - means).sum(axis=0)
         groups += len(names) - 1
         left += own.sum() - len(names)
-        size += own.sum() - np.square(episodes).sum() / own.sum()  # episodes of a behavior, times its freedom
+        # Of unequal groups: times a behavior's variance this is what it adds to the sum of squares between them.
+        size += own.sum() - np.square(episodes).sum() / own.sum()
     directions = discriminants(moments, behavior, count)
     if not groups:
         return Traits(directions, np.zeros(count))
