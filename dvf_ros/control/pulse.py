@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+LAPSE = 2
+"""Gaps without a tick, and without anybody noticing, after which this process must have stood still."""
+
 
 class Pulse:
-    """More than `most` ns between two beats, of a steady clock that the caller reads, and it has lapsed."""
+    """Lapses LAPSE times `gap` s after its last beat, by ns of a steady clock that the caller reads."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, gap: float) -> None:
+        self._most = round(LAPSE * gap * 1e9)
         self._last: int | None = None
 
-    def beat(self, now: int | None) -> bool:
-        """Note a sign of life at `now` (None: time does not count); returns whether the pulse had lapsed."""
-        lapsed, self._last = self.lapsed(now), now
-        return lapsed
+    def beat(self, now: int | None) -> None:
+        """Note a sign of life at `now` (None: time does not count)."""
+        self._last = now
 
     def lapsed(self, now: int | None) -> bool:
         """Whether the last beat lies too far back at `now`."""

@@ -12,7 +12,6 @@ import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
 from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from dvf_ros.control.brain import Brain, Command, Request
 from dvf_ros.control.pulse import Pulse
@@ -34,16 +33,14 @@ from dvf_ros.nodes.robot_spec import load_spec
 from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
 from dvf_ros.nodes.steady_release import SteadyRelease
-from dvf_ros.nodes.transitions import logged
+from dvf_ros.nodes.transitions import LoggedLifecycleNode
 
 if TYPE_CHECKING:
     from dvf_ros.learning.agent import DvfAgent
-
-LAPSE = 2
-"""Gaps without a tick, and without anybody noticing, after which this process must have stood still."""
+    from dvf_ros.learning.config import DecisionConfig
 
 
-class Controller(LifecycleNode):
+class Controller(LoggedLifecycleNode):
     """Observes the spec's state topics, ticks, decides on a thread of its own and publishes one command per tick."""
 
     def __init__(self) -> None:
@@ -59,26 +56,6 @@ class Controller(LifecycleNode):
         follow_changes(self, self._check_changes, self._take_changes)
         self._updater = steady_updater(self, "controller")
         self._updater.add("control loop", self._diagnose)
-
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load and warm up the model, open the topics."""
-        return logged(self, self._configure)
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start ticking."""
-        return logged(self, self._activate)
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Send a stop and fall silent."""
-        return logged(self, self._deactivate)
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give back model, thread and topics."""
-        return logged(self, self._cleanup)
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop, then give back everything."""
-        return logged(self, self.close)
 
     def close(self) -> None:
         """Stop the robot if active and release what was configured."""
@@ -97,18 +74,12 @@ class Controller(LifecycleNode):
         agent, digest = load_checkpoint(wanted.checkpoint, spec), read_description(wanted.checkpoint).sha256
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
-        self._deciding = Deciding(
-            agent,
-            lambda: self.parameters.decision(self._stored),
-            wanted.seed,
-            wanted.deadline,
-            wanted.pace,
-            self.get_logger(),
-        )
+        share, pace = wanted.deadline, wanted.pace
+        self._deciding = Deciding(agent, self._wanted, wanted.seed, share, pace, self.get_logger())
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
-        self._pulse = Pulse(round(LAPSE * gap * 1e9))
+        self._pulse = Pulse(gap)
         # What is made is given back: by cleanup, or at once if a later part fails.
         with ExitStack() as made:
             self._commands = CommandTopics(self, spec)
@@ -121,8 +92,8 @@ class Controller(LifecycleNode):
             made.callback(self._report.destroy)
             self._rewards = RewardRequests(self, spec, self._states, wanted.goal_object, self._set_reward)
             made.callback(self._rewards.destroy)
-            kept, pace = not wanted.lockstep, wanted.pace
-            self._deadlines = Deadlines(self, spec, wanted.deadline, gap, pace, kept, self._give_up, self._on_silence)
+            kept = not wanted.lockstep
+            self._deadlines = Deadlines(self, spec, share, gap, pace, kept, self._give_up, self._on_silence)
             made.callback(self._deadlines.destroy)
             after = wanted.release / spec.rate / pace if kept else 0.0
             self._release = SteadyRelease(self, after, self._lock, self._send)
@@ -209,13 +180,13 @@ class Controller(LifecycleNode):
         self._deadlines.asked()
 
     def _wake(self) -> None:
-        """Begin anew where this process stood still: somebody may have moved the robot meanwhile.
-
-        The gate, which has stopped it, takes the next target for where the robot was measured.
-        """
+        """Begin anew where this process stood still: the gate takes the next target for where the robot is by now."""
         if self._brain is not None and self._pulse.lapsed(self._now()):
             self._release.drop()
             self._brain.lose_track()
+
+    def _wanted(self) -> DecisionConfig:
+        return self.parameters.decision(self._stored)
 
     def _decide(self, request: Request) -> Decision:
         return self._deciding.decide(request)
@@ -223,10 +194,8 @@ class Controller(LifecycleNode):
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
             self._report.decided(seconds)
-            if request is not self._pending or self._brain is None:
-                return  # too late: this tick was answered without it
-            if self._pulse.lapsed(self._now()):
-                return  # the next tick says so
+            if request is not self._pending or self._brain is None or self._pulse.lapsed(self._now()):
+                return  # too late: this tick was, or will be, answered without it
             self._drop_pending()
             if isinstance(outcome, Exception):
                 self._release.offer(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
@@ -317,10 +286,7 @@ class Controller(LifecycleNode):
             status.summary(DiagnosticStatus.OK, "not configured")
             return status
         status.add("refused goal", self._rewards.refused_goal)
-        self._report.diagnose(status, self._brain)
-        if self._active and self._commands.unheard:
-            status.mergeSummary(DiagnosticStatus.WARN, f"nobody listens on {', '.join(self._commands.unheard)}")
-        return status
+        return self._report.diagnose(status, self._brain, self._commands.unheard if self._active else [])
 
     def _publish_status(self) -> None:
         assert self._brain is not None

@@ -131,12 +131,14 @@ class ControllerReport:
                 )
             )
 
-    def diagnose(self, status: DiagnosticStatusWrapper, brain: Brain) -> DiagnosticStatusWrapper:
-        """Fill in the 1 Hz diagnostics of the control loop."""
+    def diagnose(self, status: DiagnosticStatusWrapper, brain: Brain, unheard: list[str]) -> DiagnosticStatusWrapper:
+        """Fill in the 1 Hz diagnostics of the control loop; nobody listens on the action topics `unheard`."""
         if self.stop_reason:
             status.summary(DiagnosticStatus.WARN, f"stopped: {self.stop_reason}")
         else:
             status.summary(DiagnosticStatus.OK, "running")
+        if unheard:
+            status.mergeSummary(DiagnosticStatus.WARN, f"nobody listens on {', '.join(unheard)}")
         for name, value in zip(("p50", "p95", "p99", "max"), self._latencies.percentiles_ms(), strict=True):
             status.add(f"tick latency {name} (ms)", f"{value:.2f}")
         status.add("reward", self.reward)

@@ -210,11 +210,11 @@ def test_an_estop_of_the_gate_is_heard_and_its_release_as_well(
     ros: tuple[Processes, Observer], checkpoint: Path
 ) -> None:
     _, observer = ros
-    Base(observer)
-    commands = observer.collect(Twist, "cmd_vel")
-    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
     gate = observer.node.create_publisher(Bool, "command_gate/estopped", LATCHED)
     gate.publish(Bool(data=True))
+    commands = observer.collect(Twist, "cmd_vel")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    Base(observer)
     start(ros, checkpoint)
     assert change_state(observer, Transition.TRANSITION_CONFIGURE)
     assert change_state(observer, Transition.TRANSITION_ACTIVATE)
