@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
+from benchmarks.task_data import require_episodes
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, DatasetWriter, Episode
 from dvf_ros.sim.behaviors import LiftBehavior, Skill
@@ -68,7 +69,7 @@ def pieces_dataset(folder: Path, episodes: int, processes: int) -> Dataset:
             for episode in track(pool.map(play_piece, range(episodes)), "playing pieces", episodes, transient=True):
                 writer.append(episode)
         writer.close()
-    return Dataset.open(folder)
+    return require_episodes(Dataset.open(folder), episodes, folder)
 
 
 def play_piece(seed: int) -> Episode:

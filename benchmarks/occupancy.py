@@ -12,6 +12,7 @@ scores differ by half of what their energy distances to the truth, given the pre
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,18 +23,16 @@ import numpy as np
 import torch
 import tyro
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from torch import Tensor
 
+from benchmarks.resumable import trained
 from benchmarks.task_data import task_dataset
 from benchmarks.value_agreement import interval
 from dvf_ros.core.results import Bar, write_results
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
-from dvf_ros.learning.training import train
 
 OFFSETS = (1, 5, 10, 20, 50)
 COMPOUNDING = 10
@@ -104,7 +103,8 @@ def main(args: OccupancyBenchmark) -> int:
             bars.append(Bar(f"score of rolling out at {offset} ticks, less the occupancy's in hops", gain, ">", 0.0))
     Console().print(*_tables(figures))
     seeds = range(HELD_OUT_SEED, HELD_OUT_SEED + HELD_OUT_EPISODES)
-    return 0 if write_results(args.result, figures, bars if args.bars else [], seeds) else 1
+    command = shlex.join(["python", "-m", "benchmarks.occupancy", *sys.argv[1:]])
+    return 0 if write_results(args.result, figures, bars if args.bars else [], seeds, command) else 1
 
 
 @dataclass(frozen=True)
@@ -216,13 +216,7 @@ def _frames_with_future(data: Dataset, offset: int) -> tuple[np.ndarray, np.ndar
 
 
 def _trained(data: Dataset, settings: TrainingConfig, path: Path) -> DvfAgent:
-    if not path.exists():
-        config = LearningConfig(settings, DecisionConfig(execute=1, device="cpu"))
-        with Progress(transient=True) as bar:
-            task = bar.add_task(f"training {path.stem}", total=settings.updates)
-            agent, _ = train(data, config, lambda update, _: bar.update(task, completed=update))
-        save_checkpoint(agent, path, data.digest, commit="")
-    return load_checkpoint(path)
+    return trained(data, LearningConfig(settings, DecisionConfig(execute=1, device="cpu")), path)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,8 +14,14 @@ from rich.progress import Progress, track
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.checkpoint import load_checkpoint, load_training, save_checkpoint, save_training
-from dvf_ros.learning.config import LearningConfig
+from dvf_ros.learning.checkpoint import (
+    load_checkpoint,
+    load_training,
+    read_description,
+    save_checkpoint,
+    save_training,
+)
+from dvf_ros.learning.config import LearningConfig, TrainingConfig
 from dvf_ros.learning.training import Training
 
 SAVE_EVERY = 250
@@ -31,10 +38,11 @@ class Keyed(Protocol):
 def trained(dataset: Dataset, config: LearningConfig, path: Path) -> DvfAgent:
     """The agent in `path`, trained first where there is none; nothing is distilled.
 
-    Beside `path` lies what a cut run has reached so far. It ends with the same bits as one that was not cut.
+    Beside `path` lies what a cut run has reached so far. It ends with the same bits as one that was not cut. Raises
+    ValueError where what is there was made otherwise.
     """
     if not path.exists():
-        training, reached = Training(dataset, config), path.with_suffix(".partial")
+        training, reached = Training(dataset, config), path.with_suffix(f".{digest(config, dataset.digest)}.partial")
         if reached.exists():
             load_training(training, reached)
         with Progress(transient=True) as bar:
@@ -47,7 +55,25 @@ def trained(dataset: Dataset, config: LearningConfig, path: Path) -> DvfAgent:
         training.fit_support()
         save_checkpoint(training.agent, path, dataset.digest, commit="")
         reached.unlink(missing_ok=True)
+    return stored_agent(path, dataset, config.training)
+
+
+def stored_agent(path: Path, dataset: Dataset, training: TrainingConfig) -> DvfAgent:
+    """The agent in `path`; raises ValueError unless it is what this training makes of this dataset."""
+    about = read_description(path)
+    for what, expected, found in (
+        ("the settings", training, about.training),
+        ("the dataset", dataset.digest, about.dataset_digest),
+    ):
+        if expected != found:
+            made_of = f"expected an agent of {what} {expected}, found one of {found}"
+            raise ValueError(f"'{path}': {made_of}; remove it, or name another folder")
     return load_checkpoint(path)
+
+
+def digest(*settings: object) -> str:
+    """A few letters that say by what something was made: other settings, other letters."""
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
 
 
 def run_cells[Cell: Keyed](

@@ -24,12 +24,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import crossroads
+from benchmarks.intervals import success_interval
 from benchmarks.lift_pieces import ASIDE, pieces_dataset
-from benchmarks.parts import write_part
-from benchmarks.resumable import run_cells
+from benchmarks.resumable import digest, run_cells
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.core.expression_parsing import parse_expression
-from dvf_ros.core.results import Bar, wilson_interval
+from dvf_ros.core.results import Bar, write_results
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, OccupancyPairs, TrainingConfig
@@ -120,7 +120,9 @@ class Cell:
     def key(self) -> str:
         """What a finished cell is found by."""
         about = [self.task, self.pairs, self.seed, self.updates, self.episodes.start, len(self.episodes)]
-        return json.dumps([*about, self.pieces.name])
+        at_crossroads = crossroads.TRAINING, crossroads.DECISION
+        on_lift = Dataset.open(self.pieces).digest, LIFT_TRAINING, LIFT_DECISION, REWARD, LIFT_STEPS
+        return json.dumps([*about, digest(at_crossroads if self.task == "crossroads" else on_lift)])
 
 
 def main(args: Stitch) -> int:
@@ -147,7 +149,7 @@ def main(args: Stitch) -> int:
     about = {"reward_on_lift": REWARD, "trainings": {"crossroads": args.crossroads_seeds, "lift": args.lift_seeds}}
     command = shlex.join(["python", "-m", "benchmarks.stitch", *sys.argv[1:]])
     bars = _bars(figures) if args.bars else []
-    return 0 if write_part(args.result, figures | about, bars, list(crossroads_episodes), command) else 1
+    return 0 if write_results(args.result, figures | about, bars, crossroads_episodes, command) else 1
 
 
 def successes(cell: Cell) -> dict[str, list[bool]]:
@@ -184,10 +186,9 @@ def _sim(task: str, rate: float) -> RobosuiteSim:
 
 def _figures(trainings: list[list[bool]]) -> dict[str, Any]:
     """Success over all episodes with its 95 % interval, and of each training."""
-    outcomes = [outcome for training in trainings for outcome in training]
-    low, high = wilson_interval(sum(outcomes), len(outcomes))
     by_training = [float(np.mean(training)) for training in trainings]
-    return {"success": float(np.mean(outcomes)), "low": low, "high": high, "by_training": by_training}
+    low, high = success_interval(by_training, len(trainings[0]))
+    return {"success": float(np.mean(by_training)), "low": low, "high": high, "by_training": by_training}
 
 
 def _bars(figures: dict[str, Any]) -> list[Bar]:

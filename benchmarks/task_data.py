@@ -50,18 +50,24 @@ def task_dataset(
     first_seed: int = 0,
     skills: Mapping[str, Skill] = BEHAVIORS,
 ) -> Dataset:
-    """The dataset in `folder`, played first where there is none: behaviors in turn, seeds counting up."""
+    """The dataset in `folder`, played first where there is none: behaviors in turn, seeds counting up.
+
+    Raises ValueError where another number of episodes is there.
+    """
     if not (folder / "episodes.parquet").exists():
         writer = DatasetWriter(folder, RobotSpec.load(TASKS[task].spec))
         seeds = range(first_seed, first_seed + episodes)
         for episode in track(played(task, seeds, processes, skills), f"playing {task}", episodes, transient=True):
             writer.append(episode)
         writer.close()
-    return Dataset.open(folder)
+    return require_episodes(Dataset.open(folder), episodes, folder)
 
 
 def mixed_dataset(folder: Path, task: str, episodes: int, processes: int) -> Dataset:
-    """As many episodes that succeed as that fail, in `folder`, played first where there are none: see `balanced`."""
+    """As many episodes that succeed as that fail, in `folder`, played first where there are none: see `balanced`.
+
+    Raises ValueError where another number of episodes is there.
+    """
     if not (folder / "episodes.parquet").exists():
         writer = DatasetWriter(folder, RobotSpec.load(TASKS[task].spec))
         with Progress(transient=True) as bar:
@@ -70,7 +76,16 @@ def mixed_dataset(folder: Path, task: str, episodes: int, processes: int) -> Dat
                 writer.append(episode)
                 bar.advance(progress)
         writer.close()
-    return Dataset.open(folder)
+    return require_episodes(Dataset.open(folder), episodes, folder)
+
+
+def require_episodes(dataset: Dataset, expected: int, folder: Path) -> Dataset:
+    """The dataset, if it has so many episodes; raises ValueError otherwise."""
+    if dataset.episodes != expected:
+        raise ValueError(
+            f"'{folder}': expected {expected} episodes, found {dataset.episodes}; remove it, or name another folder"
+        )
+    return dataset
 
 
 def balanced(episodes: Iterable[Episode], count: int) -> Iterator[Episode]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import statistics
 import sys
 from dataclasses import astuple, dataclass, replace
@@ -30,7 +31,7 @@ from benchmarks.parts import write_part
 from benchmarks.resumable import trained
 from benchmarks.task_data import TASKS, task_dataset
 from benchmarks.value_estimators import FUTURES, sampled
-from dvf_ros.core.results import Bar, commit
+from dvf_ros.core.results import Bar
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
@@ -125,7 +126,6 @@ def main(args: Controllers) -> int:
     start, visited = means[args.shown[-1]], together(visited_by_agent)
     summaries = {count: _summaries(found) for count, found in means.items()}
     figures = {
-        "commit": commit(),
         "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates, "seeds": args.trainings},
         "played_episodes": args.played,
         "begun_episodes": args.begun,
@@ -137,9 +137,9 @@ def main(args: Controllers) -> int:
     }
     Console().print(_table(start, visited))
     bars = _bars(figures) if args.bars else []
-    command = "make bench-zero-shot PART=controllers"
-    holds = write_part(args.result, {"controllers": figures}, bars, [MOTION_SEED, PLAYED_SEED, BEGUN_SEED], command)
-    return 0 if holds else 1
+    seeds = [MOTION_SEED, PLAYED_SEED, BEGUN_SEED]
+    command = shlex.join(["python", "-m", "benchmarks.zero_shot_controllers", *sys.argv[1:]])
+    return 0 if write_part(args.result, "controllers", figures, bars, seeds, command) else 1
 
 
 @dataclass(frozen=True)

@@ -86,17 +86,20 @@ class Control:
     """Learners that train or act at the same time, each on one core."""
     folder: Path = Path("results/control")
     """Where data and checkpoints go; what is there already is used."""
-    result: Path | None = None
-    """Where the figures go, and where cells are looked for; by default results/control.json or results/scarce.json."""
-    full: Path = Path("results/control.json")
-    """The result with all labels, which scarce ones are held against."""
+    results: Path = Path("results")
+    """Folder of control.json and scarce.json: where the figures go, and where cells are looked for."""
     bars: bool = True
     """Hold the figures to the bars; a short form trains too little for that."""
 
     @property
     def path(self) -> Path:
         """The result file."""
-        return self.result or Path("results") / ("control.json" if self.labels == "full" else "scarce.json")
+        return self.full if self.labels == "full" else self.results / "scarce.json"
+
+    @property
+    def full(self) -> Path:
+        """The result with all labels, which scarce ones are held against."""
+        return self.results / "control.json"
 
 
 QUICK = Control(
@@ -108,6 +111,7 @@ QUICK = Control(
     regression_updates=400,
     episodes=4,
     folder=Path("results/control_quick"),
+    results=Path("results/control_quick"),
     bars=False,
 )
 
@@ -190,12 +194,15 @@ def _bars(args: Control, figures: dict[str, Any]) -> list[Bar]:
 
 
 def _write(args: Control, jobs: Sequence[Job], found: Sequence[tuple[Job, str, Cell]]) -> bool:
-    """Add cells to the result file, which another process may have added to as well; returns whether the bars hold."""
-    cells = _cells(args, jobs)
+    """Add cells to the result file, which another process may have added to as well; returns whether the bars hold.
+
+    The figures are those of the jobs; cells of other tasks, seeds and settings stay where they are.
+    """
+    cells = read_cells(args.path)
     for job, name, cell in found:
         add_cell(cells, job.task, name, job.seed, cell)
     names = list(dict.fromkeys(name for job in jobs for name in job.controllers))
-    figures = summary(cells, args.tasks, args.seeds, names)
+    figures = summary(current(cells, jobs), args.tasks, args.seeds, names)
     about = {"episodes_per_training": args.episodes, "cells": plain(cells)}
     command = shlex.join(["python", "-m", "benchmarks.control", *sys.argv[1:]])
     seeds = range(args.first_episode, args.first_episode + args.episodes)

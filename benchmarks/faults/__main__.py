@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +24,8 @@ from benchmarks.faults.processes import Ending, run_deaths, run_signals
 from benchmarks.faults.resumes import run_resumes
 from benchmarks.faults.rig import small_checkpoint
 from benchmarks.faults.soak import run_soak
-from dvf_ros.core.results import Bar, commit, write_results
+from benchmarks.parts import write_part
+from dvf_ros.core.results import Bar
 
 Part = Literal["matrix", "deaths", "resumes", "signals", "lifecycle", "hostile", "soak"]
 MEMORY_MB = 20.0
@@ -44,8 +45,8 @@ class Faults:
 
 def main(args: Faults) -> int:
     """Run the parts; status 1 if a bar fails."""
-    old = json.loads(args.result.read_text()) if args.result.exists() else {"figures": {}, "bars": []}
-    figures, bars = dict(old["figures"]), {bar["name"]: bar for bar in old["bars"]}
+    command = shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]])
+    holds = True
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         checkpoint = small_checkpoint(folder)
@@ -60,14 +61,10 @@ def main(args: Faults) -> int:
         }
         for part in args.part:
             print(f"== {part}", flush=True)
-            measured, found = parts[part]()
-            # The file's own commit is that of the newest part.
-            figures[part] = measured | {"commit": commit(), "scheduling": _scheduling()}
-            bars |= {bar.name: asdict(bar) for bar in found}
-            kept = [Bar(b["name"], _number(b["value"]), b["op"], b["bar"]) for b in bars.values()]
+            figures, bars = parts[part]()
             # After each part: an hour of measuring should not be lost to the part after it.
-            holds = write_results(args.result, figures, kept, [0], command="make bench-faults")
-            for bar in found:
+            holds &= write_part(args.result, part, figures | {"scheduling": _scheduling()}, bars, [0], command)
+            for bar in bars:
                 print(f"{'ok  ' if bar.holds else 'FAIL'} {bar.name}: {bar.value:g} {bar.op} {bar.bar:g}", flush=True)
     return 0 if holds else 1
 
@@ -184,10 +181,6 @@ def _worst(values: Iterable[float]) -> float:
     """The largest, NaN where one is: what never happened meets no bar."""
     found = [float(value) for value in values]
     return math.nan if any(map(math.isnan, found)) else max(found)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else float(value)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,8 +30,9 @@ from benchmarks.latency.agreement import (
 from benchmarks.latency.floor import time_products
 from benchmarks.latency.neighbour import busy_neighbour
 from benchmarks.latency.ticks import percentiles, time_growth, time_ticks
+from benchmarks.parts import write_part
 from dvf_ros.cli.evaluate import paired_interval
-from dvf_ros.core.results import Bar, write_results
+from dvf_ros.core.results import Bar
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
 
@@ -81,22 +82,18 @@ QUICK = Latency(
 def main(args: Latency) -> int:
     """Run the parts; status 1 if a bar does not hold."""
     agent = load_checkpoint(args.checkpoint)
-    old = json.loads(args.result.read_text()) if args.result.exists() else {"figures": {}, "bars": []}
-    figures, bars = dict(old["figures"]), {bar["name"]: bar for bar in old["bars"]}
     parts: dict[Part, Callable[[DvfAgent, Latency], tuple[dict[str, object], list[Bar]]]] = {
         "time": measure_time,
         "ranking": measure_ranking,
         "episodes": measure_episodes,
     }
     command = shlex.join(["python", "-m", "benchmarks.latency", *sys.argv[1:]])
-    holds = False
+    seeds = range(args.first_seed, args.first_seed + args.episodes)
+    holds = True
     for part in args.part:
-        figures[part], found = parts[part](agent, args)
-        bars |= {bar.name: asdict(bar) for bar in found}
-        kept = [Bar(bar["name"], bar["value"], bar["op"], bar["bar"]) for bar in bars.values()]
-        seeds = range(args.first_seed, args.first_seed + args.episodes)
-        holds = write_results(args.result, figures, kept, list(seeds), command)
-        for bar in found:
+        figures, bars = parts[part](agent, args)
+        holds &= write_part(args.result, part, figures, bars, seeds, command)
+        for bar in bars:
             print(f"{'ok  ' if bar.holds else 'FAIL'} {bar.name}: {bar.value:.3f} {bar.op} {bar.bar:g}", flush=True)
     return 0 if holds else 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import operator
 import os
 import platform
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,28 +35,42 @@ class Bar:
         """Whether the bar is met; NaN meets none."""
         return bool(OPERATORS[self.op](self.value, self.bar))
 
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Bar:
+        """The bar that a result file holds; there a value that nobody could measure is null."""
+        value = math.nan if record["value"] is None else record["value"]
+        return cls(record["name"], value, record["op"], record["bar"])
+
 
 def write_results(
     path: str | Path, figures: Mapping[str, object], bars: Sequence[Bar], seeds: Sequence[int], command: str = ""
 ) -> bool:
     """Write `figures` and `bars` as JSON, named after the file; returns whether all bars hold.
 
-    `command` is what to run to measure again; by default, what this process was started with.
+    `command` is what to run to measure again; by default, what this process was started with. Numbers that are not
+    finite become null, since JSON has none.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {
         "name": path.stem,
+        **circumstances(seeds, command),
+        "figures": figures,
+        "bars": [asdict(bar) | {"holds": bar.holds} for bar in bars],
+    }
+    path.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return all(bar.holds for bar in bars)
+
+
+def circumstances(seeds: Sequence[int], command: str = "") -> dict[str, object]:
+    """What was run, of which commit, where, when and with which seeds; see write_results."""
+    return {
         "command": command or shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "commit": commit(),
         "machine": machine(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "seeds": list(seeds),
-        "figures": dict(figures),
-        "bars": [asdict(bar) | {"holds": bar.holds} for bar in bars],
     }
-    path.write_text(json.dumps(record, indent=1, default=_plain) + "\n", encoding="utf-8")
-    return all(bar.holds for bar in bars)
 
 
 def commit() -> str:
@@ -95,8 +111,15 @@ def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+    """The value as JSON has it."""
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if value is None or isinstance(value, str | int):
+        return value
     raise TypeError(f"results hold numbers, texts and lists, not {type(value).__name__}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -9,7 +11,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
-from benchmarks.control.__main__ import LEARNERS, Control, jobs_of
+from benchmarks.control.__main__ import LEARNERS, QUICK, Control, _write, jobs_of
 from benchmarks.control.cells import Cells, add_cell, current, left, missing, plain, read_cells
 from benchmarks.control.controllers import ABLATIONS, DVF, LIBRARIES, OWN, PRIORS, SIX_STEPS
 from benchmarks.control.figures import bars_of_control, bars_of_scarcity, complete, paired_gain, success
@@ -66,9 +68,31 @@ def test_a_cell_counts_for_the_settings_it_was_measured_under() -> None:
 @pytest.mark.parametrize("labels", ["full", "scarce"])
 def test_cells_that_were_committed_still_count(labels: Literal["full", "scarce"]) -> None:
     """A setting that came later, and is off, leaves them what they are."""
-    args = Control(labels=labels, result=RESULTS / f"{'control' if labels == 'full' else 'scarce'}.json")
+    args = Control(labels=labels, results=RESULTS)
     there = read_cells(args.path)
     assert there and left(jobs_of(args), LEARNERS, there) == []
+
+
+@pytest.mark.parametrize("args", [QUICK, Control(tasks=("lift",), episodes=49), Control(seeds=(7,))])
+def test_other_settings_tasks_and_seeds_cost_no_cell_that_was_measured(tmp_path: Path, args: Control) -> None:
+    shutil.copy(RESULTS / "control.json", tmp_path)
+    args = replace(args, results=tmp_path)
+    _write(args, jobs_of(args), [])
+    assert read_cells(tmp_path / "control.json") == read_cells(RESULTS / "control.json")
+
+
+@pytest.mark.parametrize("labels", ["full", "scarce"])
+def test_the_short_form_has_a_file_of_its_own(labels: Literal["full", "scarce"]) -> None:
+    assert replace(QUICK, labels=labels).path not in {Control().path, Control(labels="scarce").path}
+
+
+@pytest.mark.parametrize("labels", ["full", "scarce"])
+def test_committed_figures_are_those_of_the_committed_cells(labels: Literal["full", "scarce"]) -> None:
+    args = Control(labels=labels, results=RESULTS)
+    figures, there = json.loads(args.path.read_text())["figures"], read_cells(args.path)
+    assert figures["last"] == success(there, "last") and figures["ever"] == success(there, "ever")
+    gains = {other: paired_gain(there, args.tasks, args.seeds, other) for other in figures["paired_gain"]}
+    assert len(gains) >= 6 and figures["paired_gain"] == {other: pytest.approx(gain) for other, gain in gains.items()}
 
 
 def test_an_agent_is_trained_for_the_libraries_that_learn_from_it() -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import astuple
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.parts import write_part
 from benchmarks.zero_shot_controllers import in_deviations, some_skill, summary, together
-from dvf_ros.core.results import Bar
 from dvf_ros.sim.behaviors import BEHAVIORS
 
 
@@ -50,13 +46,3 @@ def test_errors_are_measured_in_their_own_deviations() -> None:
         value = rng.normal(scale=deviation)
         found[str(k)] = {"corrected": 3.0 + value, "return": 3.0, "corrected_deviation": deviation}
     assert in_deviations(found, "corrected") == pytest.approx(1.0, abs=0.05)
-
-
-def test_a_part_leaves_what_others_have_written(tmp_path: Path) -> None:
-    path = tmp_path / "both.json"
-    assert write_part(path, {"a": 1}, [Bar("first", 1.0, ">=", 0.5)], [0], "one")
-    assert not write_part(path, {"b": 2}, [Bar("second", 0.0, ">=", 0.5)], [0], "two")
-    assert write_part(path, {"a": 3}, [Bar("first", 2.0, ">=", 0.5)], [0], "one")
-    found = json.loads(path.read_text())
-    assert found["figures"] == {"a": 3, "b": 2}
-    assert {bar["name"]: bar["holds"] for bar in found["bars"]} == {"first": True, "second": False}

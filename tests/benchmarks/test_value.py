@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from benchmarks.continued import Cell, discounted, outcome
 from benchmarks.regressed_value import regress
 from benchmarks.resumable import trained
-from benchmarks.task_data import TASKS
+from benchmarks.task_data import TASKS, require_episodes
 from benchmarks.value import in_deviations
 from benchmarks.value_agreement import agreement, interval, slope, spearman
 from benchmarks.value_estimators import Held, Sampled
@@ -96,6 +97,22 @@ def test_an_agent_is_trained_once(tmp_path: Path) -> None:
     for name, value in first.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
     assert {path.name for path in tmp_path.iterdir()} == {"agent.yaml", "agent.safetensors"}
+
+
+def test_an_agent_of_other_settings_or_data_is_not_taken_for_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "agent.yaml"
+    trained(dataset(), CONFIG, path)
+    longer = replace(CONFIG, training=replace(CONFIG.training, updates=CONFIG.training.updates + 1))
+    with pytest.raises(ValueError, match=r"agent\.yaml': expected an agent of the settings .* remove it"):
+        trained(dataset(), longer, path)
+    other = dataset(episodes=4)
+    with pytest.raises(ValueError, match=r"agent\.yaml': expected an agent of the dataset .* remove it"):
+        trained(other, CONFIG, path)
+
+
+def test_another_number_of_episodes_is_not_taken_for_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"expected 7 episodes, found {dataset().episodes}; remove it"):
+        require_episodes(dataset(), 7, tmp_path)
 
 
 @pytest.mark.slow

@@ -25,6 +25,21 @@ def test_the_format(tmp_path: Path) -> None:
     assert record["bars"] == [{"name": "rate", "value": 0.5, "op": ">=", "bar": 0.5, "holds": True}]
 
 
+def test_what_was_not_measured_is_null_and_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    figures = {"never": float("nan"), "nested": {"list": [np.inf, np.float64(1.0)], "array": np.array([np.nan, 2.0])}}
+    write_results(path, figures, [Bar("never", float("nan"), "<=", 1.0)], [])
+    record = json.loads(path.read_text(), parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert record["figures"] == {"never": None, "nested": {"list": [None, 1.0], "array": [None, 2.0]}}
+    found = Bar.of(record["bars"][0])
+    assert np.isnan(found.value) and not found.holds
+
+
+def test_what_is_no_figure_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="results hold numbers, texts and lists, not set"):
+        write_results(tmp_path / "x.json", {"a": {1}}, [], [])
+
+
 @pytest.mark.parametrize(("value", "op", "bar", "holds"), [
     (0.9, ">=", 0.9, True), (0.89, ">=", 0.9, False), (1.0, "<", 1.0, False), (float("nan"), "<=", 1.0, False),
 ])  # fmt: skip
