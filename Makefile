@@ -32,7 +32,7 @@ bench-value: setup  ## V against returns, logged and from the restored simulator
 	@scripts/peers d3rlpy
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.value $(ARGS)
 
-bench-zero-shot: setup  ## rewards written by hand on an agent that only saw play; PART=controllers: hands it never saw; QUICK=1
+bench-zero-shot: setup  ## rewards written by hand on an agent that only saw play; PART=later: goals drawn by chance; PART=controllers: hands it never saw; QUICK=1
 	@$(SOURCED) QUICK=$(QUICK) exec python -m benchmarks.zero_shot_$(or $(PART),play) $(ARGS)
 
 bench-control: setup  ## three tasks from mixed data, beside d3rlpy and without parts of the agent (3 h; goes on where it was cut); QUICK=1

@@ -1,4 +1,4 @@
-"""Figures in the README are those that a committed result holds, and the table of bars says how many of them hold."""
+"""Figures on the pages are those that a committed result holds, and the table of bars says how many of them hold."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ FIGURE = re.compile(r"<!--(\w+):([^>]+?)-->(-?[\d.]*\d)")
 BARS = re.compile(r"^\| \[`(\w+)\.json`\]\(results/\1\.json\) \| (\d+) \| (\d+) \|$", re.MULTILINE)
 
 
-def shown() -> list[tuple[str, str, str]]:
-    return FIGURE.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+def shown(page: str) -> list[tuple[str, str, str]]:
+    return FIGURE.findall((ROOT / page).read_text(encoding="utf-8"))
 
 
-def test_the_readme_shows_figures() -> None:
-    assert len(shown()) >= 8
+@pytest.mark.parametrize("page", ["README.md", "benchmarks/README.md"])
+def test_a_page_shows_figures(page: str) -> None:
+    assert len(shown(page)) >= 8
 
 
-@pytest.mark.parametrize(("name", "path", "text"), shown())
+@pytest.mark.parametrize(("name", "path", "text"), sorted({*shown("README.md"), *shown("benchmarks/README.md")}))
 def test_a_figure_is_the_measured_one(name: str, path: str, text: str) -> None:
     value = json.loads((RESULTS / f"{name}.json").read_text())
     for key in path.split(";"):

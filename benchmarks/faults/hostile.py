@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rclpy
 import yaml
 from builtin_interfaces.msg import Time as Stamp
@@ -34,14 +35,17 @@ ANYTHING = st.recursive(
 )
 
 
-def run_specs(examples: int) -> int:
-    """Texts and valid specs with something replaced; returns how many were refused with a reason, raises otherwise."""
-    refused = 0
+def run_specs(examples: int) -> tuple[int, int]:
+    """Texts, valid specs with something replaced, and valid ones of other numbers.
+
+    Returns how many were refused with a reason, and how many were taken and are able to stop; raises otherwise.
+    """
+    refused = taken = 0
 
     @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(st.text() | ANYTHING.map(yaml.safe_dump) | st.builds(_spoil, st.data()))
+    @given(st.text() | ANYTHING.map(yaml.safe_dump) | st.builds(_spoil, st.data()) | st.builds(_retuned, st.data()))
     def every_spec_is_usable_or_refused(text: str) -> None:
-        nonlocal refused
+        nonlocal refused, taken
         try:
             spec = RobotSpec.parse(text)
         except ConfigError as error:
@@ -51,9 +55,10 @@ def run_specs(examples: int) -> int:
         stop = SafetyFilter(spec).stop()  # what can be loaded can stop
         assert len(stop) == spec.action_size
         InputWatch(spec.state)
+        taken += 1
 
     every_spec_is_usable_or_refused()
-    return refused
+    return refused, taken
 
 
 def _spoil(data: Any) -> str:
@@ -68,6 +73,18 @@ def _spoil(data: Any) -> str:
             continue
         place[key] = data.draw(ANYTHING)
         return str(yaml.safe_dump(spoiled))
+
+
+def _retuned(data: Any) -> str:
+    """The rig's spec at another rate, with limits that are up to a thousand times as wide or as narrow."""
+    retuned = yaml.safe_load(SPEC_FILE.read_text())
+    retuned["rate"] = data.draw(st.floats(0.1, 1000.0))
+    for topic in retuned["action"]:
+        for field in topic["fields"]:
+            scale = 10.0 ** data.draw(st.floats(-3.0, 3.0))
+            for key in {"lower", "upper", "max_rate"} & field.keys():
+                field[key] = (scale * np.array(field[key])).tolist()
+    return str(yaml.safe_dump(retuned))
 
 
 VALUES = (

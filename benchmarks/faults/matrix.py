@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.faults.rig import PERIOD, SPEC, SPEC_FILE, Robot, push, rig, start_moving
 from dvf_ros.nodes.stop_log import SEPARATOR
 from tests.nodes.harness import wait_for
@@ -17,7 +15,6 @@ from tests.nodes.harness import wait_for
 TIMEOUT = 0.15
 FROZEN_AFTER = 0.5
 REASON_WITHIN = 1.5
-ONE_DEGREE = np.radians(1.0)
 
 # Fault -> what the reason on /diagnostics has to match.
 SENSOR = {

@@ -24,10 +24,14 @@ REPEATS_S = 0.7
 
 @dataclass(frozen=True)
 class Resumption:
-    """What stopped the robot, and how far (degrees) the first targets afterwards lay from where it was measured."""
+    """What stopped the robot, and how far (degrees) targets afterwards lay from where it was measured.
+
+    The first FIRST_TARGETS say where it is, and hold it there; the one after them is the first that moves it.
+    """
 
     after: str
     degrees: float
+    moving_degrees: float
 
 
 @contextmanager
@@ -76,7 +80,8 @@ def run_resumes(checkpoint: Path, folder: Path, repeats: int) -> list[Resumption
                 time.sleep(REPEATS_S)
                 released = time.monotonic()
             targets = wait_for(partial(_first_targets, robot, released), "targets after the stop")
-            found.append(Resumption(name, max(target.degrees for target in targets)))
+            *holding, moving = (target.degrees for target in targets)
+            found.append(Resumption(name, max(holding), moving))
             robot.by_hand = False
             print(asdict(found[-1]), flush=True)
     return found
@@ -84,4 +89,4 @@ def run_resumes(checkpoint: Path, folder: Path, repeats: int) -> list[Resumption
 
 def _first_targets(robot: Robot, since: float) -> list[Sent]:
     sent = [item for item in list(robot.sent) if item.topic == "joint_target" and item.at > since]
-    return sent[:FIRST_TARGETS] if len(sent) >= FIRST_TARGETS else []
+    return sent[: FIRST_TARGETS + 1] if len(sent) > FIRST_TARGETS else []
