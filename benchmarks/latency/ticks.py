@@ -65,7 +65,7 @@ def time_growth(agent: DvfAgent, states: np.ndarray, count: int) -> dict[str, di
 
 
 def agent_of_size(size: int, decision: DecisionConfig) -> DvfAgent:
-    """An agent of Lift's settings that learned nothing, for a robot whose state has `size` numbers."""
+    """An agent of Lift's settings that decides as one that learned, for a robot whose state has `size` numbers."""
     joints = ", ".join(f"joint{number}" for number in range(size))
     spec = RobotSpec.parse(
         f"""
@@ -85,7 +85,8 @@ action:
 """
     )
     agent = DvfAgent(spec, ("a",), HORIZON, TrainingConfig(), decision)
-    agent.samplers_distilled.fill_(True)
+    for learned in (agent.distilled, agent.samplers_distilled):
+        learned.fill_(True)
     return agent
 
 
