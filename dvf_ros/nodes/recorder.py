@@ -54,21 +54,27 @@ class Recorder(Node):
             self._flush_period = declare(self, "flush_period", 0.25, text, low=0.05, high=1.0)
         self._spec = load_spec(spec)
         sources = [*self._spec.state, *self._spec.action, *([self._spec.outcome] if self._spec.outcome else [])]
-        topics = {source.topic: source.type for source in sources}
-        topics |= {source.static_topic: source.type for source in sources if source.static_topic}
-        topics |= {topic: "" for topic in extra if topic}
+        wanted = [(source.topic, source.type) for source in sources]
+        wanted += [(source.static_topic, source.type) for source in sources if source.static_topic]
+        wanted += [(topic, "") for topic in extra if topic]
+        # A topic may be named in two ways, `tip` and `/tip`; the spec, which comes first, says its type.
+        topics: dict[str, tuple[str, str]] = {}
+        for topic, kind in wanted:
+            topics.setdefault(self.resolve_topic_name(topic), (topic, kind))
         self._recording: Recording | None = None
         self._ending_ns: int | None = None
+        self._asked: tuple[str, bool] | None = None  # outcome and discard, while ~/end waits for the last messages
         self._taken = 0
         self._early: Counter[str] = Counter()
         self._latched: defaultdict[str, deque[_Received]] = defaultdict(lambda: deque(maxlen=LATCHED))
+        self._latched_due = False
         self._lost_before: dict[str, int] = {}
         self._noted: dict[str, dict[str, int]] = {}
         # A state topic that is older than max_age stops the robot: it cannot be meant to be slower than that.
-        least = {source.topic: 1 / source.max_age for source in self._spec.state}
-        self._rates = {self.resolve_topic_name(topic): RateWatch(least.get(topic, 0.0)) for topic in topics}
+        least = {self.resolve_topic_name(source.topic): 1 / source.max_age for source in self._spec.state}
+        self._rates = {name: RateWatch(least.get(name, 0.0)) for name in topics}
         self._slow: list[str] = []
-        self._taps = [Tap(self, topic, kind, self._receive) for topic, kind in topics.items()]
+        self._taps = [Tap(self, topic, kind, self._receive) for topic, kind in topics.values()]
         # Looking after publishers and closing a bag must go on while simulated time stands still.
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(FOLLOW_PERIOD, self._follow, clock=self._steady)
@@ -82,20 +88,25 @@ class Recorder(Node):
             self._begin("", self._behavior)
 
     def close(self) -> None:
-        """Take in what has arrived, and close the bag if one is open."""
-        if self._recording is None:
-            return
-        self._ending_ns = time.time_ns()
+        """Take in what has arrived, and close the bag if one is open, in the way that a pending `~/end` asks for."""
+        if self._recording:
+            self._settle()
+        if self._recording:  # ~/end may have closed it meanwhile
+            try:
+                self._end(*(self._asked or ("", False)))
+            except OSError as error:
+                self.get_logger().error(str(error))
+
+    def _settle(self) -> None:
+        """Spin until nothing arrives for QUIET_PERIOD, and until whoever called `~/end` has the answer."""
+        self._ending_ns = self._ending_ns or time.time_ns()
         deadline, before = time.monotonic() + QUIET_LIMIT, -1
-        while self._taken != before and time.monotonic() < deadline:
+        while self._recording and (self._asked or self._taken != before) and time.monotonic() < deadline:
             before = self._taken
             until = time.monotonic() + QUIET_PERIOD
-            while (left := until - time.monotonic()) > 0:
-                self.executor.spin_once(timeout_sec=left)
-        try:
-            self._end("", discard=False)
-        except OSError as error:
-            self.get_logger().error(str(error))
+            while time.monotonic() < until:
+                # Always the same number: for another one rclpy begins its round anew, with ~/end, and gets no further.
+                self.executor.spin_once(timeout_sec=QUIET_PERIOD)
 
     def _follow(self) -> None:
         for tap in self._taps:
@@ -142,15 +153,25 @@ class Recorder(Node):
         published = info["source_timestamp"]
         received = self._now() if self.get_clock().ros_time_is_active else info["received_timestamp"]
         self._rates[topic.name].take(received)
-        if topic.qos.durability == "transient_local":
+        latched = topic.qos.durability == "transient_local"
+        if self._recording and (self._ending_ns is None or published <= self._ending_ns):
+            if received:
+                self._put_latched(self._recording)
+                self._taken += 1
+                self._recording.put(topic, received, published, data, info["publication_sequence_number"])
+            elif not latched:  # a bag in which time begins in 1970 is of no use
+                self._early[topic.name] += 1
+        if latched:
             self._latched[topic.name].append((topic, data, info))
-        if self._recording is None or (self._ending_ns is not None and published > self._ending_ns):
+
+    def _put_latched(self, recording: Recording) -> None:
+        """Put what is published once and for all, which belongs into every bag, as soon as there is a time for it."""
+        if not self._latched_due or not (now := self._now()):
             return
-        if not received:  # a bag in which time begins in 1970 is of no use
-            self._early[topic.name] += 1
-            return
-        self._taken += 1
-        self._recording.put(topic, received, published, data, info["publication_sequence_number"])
+        self._latched_due = False
+        for latched in self._latched.values():
+            for topic, data, info in latched:
+                recording.put(topic, now, info["source_timestamp"], data, info["publication_sequence_number"])
 
     def _begin(self, name: str, behavior: str) -> Path:
         """Open a bag; raises ValueError or OSError with what to tell the caller."""
@@ -174,21 +195,19 @@ class Recorder(Node):
         for watch in self._rates.values():
             watch.restart(self._now())
         self._lost_before = {tap.name: tap.lost for tap in self._taps}
-        # What is published once and for all belongs into every bag.
-        for latched in self._latched.values():
-            for topic, data, info in latched:
-                published, number = info["source_timestamp"], info["publication_sequence_number"]
-                self._recording.put(topic, self._now(), published, data, number)
+        self._latched_due = True
+        self._put_latched(self._recording)
         self.get_logger().info(f"recording '{self._recording.folder}'")
         return self._recording.folder
 
     def _end(self, outcome: str, discard: bool) -> int:
         """Close the bag or delete it, returning its messages; raises OSError with what to tell the caller."""
         recording, self._recording = self._recording, None
-        self._ending_ns = None
+        self._ending_ns = self._asked = None
         assert recording is not None
         if discard:
             return recording.discard()
+        self._put_latched(recording)
         lost = self._losses(recording)
         problems = "; ".join(tap.problem for tap in self._taps if tap.problem)
         messages = recording.end({"outcome": outcome, "lost": json.dumps(lost), "problems": problems})
@@ -206,15 +225,18 @@ class Recorder(Node):
         return response
 
     async def _on_end(self, request: Any, response: Any) -> Any:
-        if self._recording is None or self._ending_ns is not None:
-            response.message = (
-                "nothing is being recorded" if self._recording is None else "the episode is ending already"
-            )
+        recording = self._recording
+        if recording is None or self._asked is not None:
+            response.message = "nothing is being recorded" if recording is None else "the episode is ending already"
             return response
-        response.path = str(self._recording.folder)
-        # Messages published before this call may still be on their way.
-        self._ending_ns = time.time_ns()
+        response.path = str(recording.folder)
+        self._asked = (request.outcome, request.discard)
+        # Messages published before this call may still be on their way. Where `close` came first, its time holds.
+        self._ending_ns = self._ending_ns or time.time_ns()
         await self._quiet()
+        if self._recording is not recording:
+            response.message = f"the recorder was told to end and closed '{recording.folder}' itself; see its log"
+            return response
         try:
             response.messages = self._end(request.outcome, request.discard)
             response.success = True

@@ -15,7 +15,7 @@ from dvf_ros.core.spec import Field, Source
 TWIST_TOPIC = "cmd_twist"
 GRIPPER_TOPIC = "gripper_command"
 HELD = 64
-"""Stamps of which a half is kept; older ones go first."""
+"""Stamps of which a half is kept; those that came first go first: one ahead of every state would stay for ever."""
 
 _TWIST = Source(
     TWIST_TOPIC,
@@ -76,7 +76,7 @@ class CommandInbox:
         """Take in one half; a later one of the same stamp replaces it."""
         self._halves.setdefault(stamp, {})[topic] = values
         if len(self._halves) > HELD:
-            del self._halves[min(self._halves)]
+            del self._halves[next(iter(self._halves))]
 
     def complete(self, stamp: int) -> bool:
         """Whether both halves of this stamp are there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from dvf_ros.data.bag_writer import Qos
 from dvf_ros.nodes.definitions import definition_of
@@ -36,42 +38,53 @@ class Tap:
         self._node = node
         self._receive = receive
         self._type = type_name
-        self._qos: Qos | None = None
         self._topic: RecordedTopic | None = None
         self._subscription: Subscription | None = None
         self.follow()
 
     def follow(self) -> None:
         """Look at the publishers, and subscribe anew if they need another QoS; call this a few times per second."""
-        publishers = self._node.get_publishers_info_by_topic(self.name)
-        self._loss.follow([tuple(info.endpoint_gid) for info in publishers])
-        if not self._type and publishers:
-            self._type = publishers[0].topic_type
-        others = sorted({info.topic_type for info in publishers} - {self._type})
-        self._tell(
-            f"topic '{self.name}': expected {self._type}, found a publisher of {', '.join(others)}" if others else ""
-        )
-        offers = [info for info in publishers if info.topic_type == self._type]
-        if not self._type or (self._subscription and not offers):
-            return
-        qos = _fitting([info.qos_profile for info in offers])
-        type_hash = str(offers[0].topic_type_hash) if offers else ""
-        if qos != self._qos:
-            self._subscribe(qos)
-        if self._topic is None or (self._topic.qos, self._topic.type_hash) != (qos, type_hash):
-            self._topic = RecordedTopic(self.name, self._type, definition_of(self._type), qos, type_hash)
+        publishers = self._look()
+        kind = self._type or (publishers[0].topic_type if publishers else "")
+        others = sorted({info.topic_type for info in publishers} - {kind})
+        problem = f"topic '{self.name}': expected {kind}, found a publisher of {', '.join(others)}" if others else ""
+        offers = [info for info in publishers if info.topic_type == kind]
+        if kind and (offers or not self._subscription):
+            try:
+                self._adapt(kind, offers)
+            except KeyError as error:
+                problem = f"topic '{self.name}': expected a type that is installed, found {kind}: {error.args[0]}"
+        self._tell(problem)
 
     @property
     def lost(self) -> int:
         """Messages that were published and did not come, as far as the middleware tells."""
         return self._loss.count
 
+    def _look(self) -> list[TopicEndpointInfo]:
+        publishers = list(self._node.get_publishers_info_by_topic(self.name))
+        self._loss.follow([tuple(info.endpoint_gid) for info in publishers], time.time_ns())
+        return publishers
+
+    def _adapt(self, kind: str, offers: list[TopicEndpointInfo]) -> None:
+        """Hear these publishers; raises KeyError saying what of their type is not installed."""
+        qos = _fitting([info.qos_profile for info in offers])
+        type_hash = str(offers[0].topic_type_hash) if offers else ""
+        before = self._topic
+        if before and (before.qos, before.type_hash) == (qos, type_hash):
+            return
+        topic = RecordedTopic(self.name, kind, definition_of(kind), qos, type_hash)
+        if before is None or before.qos != qos:
+            self._subscribe(kind, qos)
+        self._type, self._topic = kind, topic
+
     def _tell(self, problem: str) -> None:
         if problem and problem != self.problem:
             self._node.get_logger().error(f"{problem}; it is not recorded")
         self.problem = problem
 
-    def _subscribe(self, qos: Qos) -> None:
+    def _subscribe(self, kind: str, qos: Qos) -> None:
+        message = message_class(kind)
         if self._subscription:
             self._node.destroy_subscription(self._subscription)
         # rclpy's own callback would warn of the very publishers that `follow` adapts to.
@@ -83,21 +96,17 @@ class Tap:
             durability=DurabilityPolicy[qos.durability.upper()],
         )
         self._subscription = self._node.create_subscription(
-            message_class(self._type), self.name, self._take, profile, raw=True, event_callbacks=events
+            message, self.name, self._take, profile, raw=True, event_callbacks=events
         )
-        self._qos = qos
 
     def _take(self, data: bytes, info: Mapping[str, Any]) -> None:
         self.received += 1
-        self._loss.take(info["publication_sequence_number"], self._gids)
+        self._loss.take(info["publication_sequence_number"], info["received_timestamp"], self._look)
         assert self._topic is not None
         self._receive(self._topic, data, info)
 
     def _count_lost(self, event: Any) -> None:
         self._loss.event(event.total_count_change)
-
-    def _gids(self) -> list[tuple[int, ...]]:
-        return [tuple(info.endpoint_gid) for info in self._node.get_publishers_info_by_topic(self.name)]
 
 
 def _fitting(offers: list[QoSProfile]) -> Qos:

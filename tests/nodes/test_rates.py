@@ -1,4 +1,4 @@
-"""Rates and losses by closed form: no ROS, no clock."""
+"""Rates by closed form: no ROS, no clock."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dvf_ros.nodes.losses import TransportLoss
 from dvf_ros.nodes.rates import RateWatch
 
 SECOND = 10**9
-ONE, OTHER = (1, 2), (3, 4)
 
 
 def arrivals(rate: float, start_ns: int, seconds: float, jitter: float = 0.0) -> Iterator[int]:
@@ -116,37 +114,3 @@ def test_simulated_time_that_jumps_ahead_between_two_episodes_is_no_low_rate(rat
             assert not watch.low(stamp)
     # A real silence is told all the same.
     assert [watch.low(stamp + k * SECOND // 20) for k in range(20)][-1]
-
-
-def test_gaps_of_one_publisher_are_counted_and_events_tell_of_the_same() -> None:
-    loss = TransportLoss()
-    loss.follow([ONE])
-    for number in (7, 8, 11, 12, 20):
-        loss.take(number, lambda: [ONE])
-    assert loss.count == 9
-    loss.event(9)
-    assert loss.count == 9
-    loss.event(3)  # the last ones: no later message tells of them
-    assert loss.count == 12
-
-
-def test_a_new_publisher_is_no_gap() -> None:
-    loss = TransportLoss()
-    loss.follow([ONE])
-    loss.take(5, lambda: [ONE])
-    loss.take(900, lambda: [ONE, OTHER])  # heard before anybody looked who publishes
-    loss.take(6, lambda: [ONE, OTHER])
-    loss.take(901, lambda: [ONE, OTHER])
-    assert loss.count == 0
-    loss.event(2)
-    loss.follow([OTHER])
-    for number in (902, 904):
-        loss.take(number, lambda: [OTHER])
-    assert loss.count == 3
-
-
-def test_without_numbers_the_events_count() -> None:
-    loss = TransportLoss()
-    loss.take(None, lambda: [ONE])
-    loss.event(4)
-    assert loss.count == 4

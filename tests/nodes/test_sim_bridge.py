@@ -17,7 +17,7 @@ from visualization_msgs.msg import MarkerArray
 
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.nodes.sim_commands import CommandInbox
+from dvf_ros.nodes.sim_commands import HELD, CommandInbox
 from dvf_ros.nodes.sim_topics import check_spec
 from dvf_ros.sim.observation import Command
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
@@ -246,3 +246,16 @@ def test_halves_are_paired_by_stamp_in_any_order() -> None:
     for stamp in range(1000):
         inbox.put("cmd_twist", stamp, twist)
     assert not inbox.complete(999) and inbox.take_newest(999) is None
+
+
+def test_stamps_that_no_state_will_have_do_not_push_out_the_right_ones() -> None:
+    inbox = CommandInbox()
+    twist, width = np.zeros(6), np.array([0.04])
+    for k in range(2 * HELD):  # a node without use_sim_time: the machine's time, far ahead of the simulation's
+        inbox.put("cmd_twist", 1_700_000_000 * SECOND + k, twist)
+        inbox.put("gripper_command", 1_700_000_000 * SECOND + k, width)
+    for stamp in range(3):
+        inbox.put("cmd_twist", stamp, twist)
+        inbox.put("gripper_command", stamp, width)
+        taken = inbox.take_newest(stamp)
+        assert taken is not None and taken.stamp == stamp
