@@ -21,8 +21,8 @@ from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import CheckpointError, common_name, load_checkpoint
 from dvf_ros.learning.config import require_at_least
+from dvf_ros.sim.fit import misfit
 from dvf_ros.sim.robosuite_sim import TASKS, RobosuiteSim
-from dvf_ros.sim.topics import missing_topics
 
 RESAMPLES = 10_000
 PRIOR = "prior alone"
@@ -103,28 +103,33 @@ def compared_with(agent: DvfAgent) -> dict[str, tuple[tuple[str, object], ...]]:
 
 
 def require_simulated(checkpoints: Sequence[Path]) -> None:
-    """Raise CheckpointError where there is none, or one that is damaged or whose task or robot is not simulated."""
+    """Raise CheckpointError where there is none, or one that is damaged or whose robot or task is not simulated."""
     if not checkpoints:
         raise CheckpointError("expected a checkpoint at least, found none: dvf evaluate CHECKPOINT.yaml")
-    goals = sorted(name for name, task in TASKS.items() if task.goal)
+    goals = [name for name, task in TASKS.items() if task.goal]
     for path in checkpoints:
-        spec = load_checkpoint(path).spec
-        found = ""
-        if missing := missing_topics(spec):
-            found = f"the topics {', '.join(missing)}"
-        if spec.task not in goals:
-            found = f"the task '{spec.task}'" + (", which knows no success" if spec.task in TASKS else "")
-        if found:
+        if found := misfit(load_checkpoint(path).spec, goals, "knows no success"):
             raise CheckpointError(
-                f"'{path}' cannot be judged in simulation: expected one of the tasks {', '.join(goals)} on the topics "
-                f"of the simulated arm, found {found}; see it on recorded data instead: dvf report {path} DATASET"
+                f"'{path}' cannot be judged in simulation: {found}; see it on recorded data instead: "
+                f"dvf report {path} DATASET"
             )
 
 
 def paired_interval(differences: np.ndarray) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the mean of paired differences (n,)."""
+    """The 95 % bootstrap interval of the mean of paired differences (n,), each from -1 to 1.
+
+    Where all are the same, resampling finds no doubt. Then as many pairs as Wilson's interval leaves open may differ,
+    each as far as can be; of a single pair nothing is known.
+    """
+    count = len(differences)
+    if count == 1:
+        return -1.0, 1.0
+    if np.ptp(differences) == 0.0:
+        same, _ = wilson_interval(count, count)
+        mean = same * float(differences[0])
+        return max(mean - (1.0 - same), -1.0), min(mean + (1.0 - same), 1.0)
     rng = np.random.default_rng(0)
-    means = rng.choice(differences, (RESAMPLES, len(differences))).mean(axis=1)
+    means = rng.choice(differences, (RESAMPLES, count)).mean(axis=1)
     low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
 

@@ -97,6 +97,7 @@ def read_run(bag: Path) -> tuple[RobotSpec, list[Episode], list[SampledFutures]]
     return spec, episodes, futures
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # names are no formulas
 def draw(spec: RobotSpec, episode: Episode, futures: list[SampledFutures], columns: list[int], output: Path) -> None:
     """One row per state number, one column per moment."""
     figure, axes = plt.subplots(

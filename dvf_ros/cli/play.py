@@ -15,12 +15,14 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import DatasetWriter, Episode
 from dvf_ros.data.exchange import new_folder
 from dvf_ros.learning.config import require_at_least
+from dvf_ros.sim.fit import misfit
 from dvf_ros.sim.play import STYLES, PlayBehavior
-from dvf_ros.sim.robosuite_sim import RobosuiteSim
+from dvf_ros.sim.robosuite_sim import TASKS, RobosuiteSim
 from dvf_ros.sim.topics import SpecView
 
 
@@ -49,8 +51,14 @@ class Play:
 
 
 def main(args: Play) -> int:
-    """Play all episodes, with a progress bar; the same seeds give the same bytes on one machine."""
+    """Play all episodes, with a progress bar; the same seeds give the same bytes on one machine.
+
+    Raises ConfigError for a spec of another robot than the simulated one, or of a task without a cube to play with.
+    """
     spec = RobotSpec.load(args.spec)
+    playable = [name for name, task in TASKS.items() if "cube" in task.objects]
+    if found := misfit(spec, playable, "has no object 'cube'"):
+        raise ConfigError(f"'{args.spec}' cannot be played in simulation: {found}")
     styles = ["calm"] * args.calm + ["brisk"] * args.brisk
     seeds = [args.seed + number for number in (*range(args.calm), *range(args.brisk))]
     start = time.perf_counter()

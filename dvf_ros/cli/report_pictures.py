@@ -16,6 +16,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.report.calibration import Calibration
 from dvf_ros.learning.report.coverage import Coverage
 from dvf_ros.learning.report.fan import Fan, FanCoverage
+from dvf_ros.learning.report.intervals import half_interval
 from dvf_ros.learning.report.ranking import Ranking
 from dvf_ros.learning.report.sensitivity import Sensitivity
 from dvf_ros.learning.report.success import Success
@@ -29,6 +30,7 @@ from matplotlib.figure import Figure
 GOOD, BAD, TRUTH, MODEL, PALE = "#1b7f79", "#d9622b", "#1d2733", "#4464ad", "#98a2b3"
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names are no formulas
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
@@ -95,7 +97,8 @@ def draw_trajectories(found: Trajectories, rate: float) -> Figure:
         axis.legend(loc="upper left")
     for axis in axes:
         axis.set_xlabel("seconds")
-    axes[0].set_ylim(top=axes[0].get_ylim()[1] * 1.22)  # room for the legends
+    low, high = axes[0].get_ylim()
+    axes[0].set_ylim(top=high + 0.22 * (high - low))  # room for the legends
     return figure
 
 
@@ -167,7 +170,7 @@ def draw_calibration(found: Calibration) -> Figure:
     tenths = np.array_split(np.argsort(found.predicted, kind="stable"), min(10, len(found.predicted)))
     x = [found.predicted[rows].mean() for rows in tenths]
     y = [found.measured[rows].mean() for rows in tenths]
-    half = [1.96 * found.measured[rows].std() / np.sqrt(len(rows)) for rows in tenths]
+    half = [half_interval(found.measured[rows]) for rows in tenths]
     axis.errorbar(x, y, half, fmt="o", color=TRUTH, markersize=5, capsize=2, linewidth=1.3, label="mean of a tenth")
     axis.set(xlabel="predicted value", ylabel="measured return", title=f"over the next {found.window} ticks")
     axis.legend(loc="upper left")

@@ -95,13 +95,16 @@ def calibration(found: Calibration | None, window: int, discount: float) -> Sect
     if found is None:
         return absent("calibration", NO_RETURN.format(window=window))
     low, high = found.slope_low, found.slope_high
-    interval = f"slope (95 % interval {low:.2f} to {high:.2f})" if math.isfinite(low) else "slope"
+    episodes = len(np.unique(found.episode))
+    interval = "slope (no interval: one episode)" if episodes == 1 else "slope"
+    if math.isfinite(low):
+        interval = f"slope (95 % interval {low:.2f} to {high:.2f})"
     numbers = [
         Number(_figure(found.slope), interval, "calibration slope"),
         Number(_figure(found.spearman), "Spearman's rank correlation", "Spearman, value and return"),
         Number(_figure(found.rmse), "root mean squared error"),
         Number(f"{found.bias:+.2f}", "mean of predicted less measured"),
-        Number(str(len(found.predicted)), f"frames of {len(np.unique(found.episode))} episodes"),
+        Number(str(len(found.predicted)), f"frames of {episodes} episodes"),
     ]
     note = (
         f"Both sides count the {window} ticks that follow a frame, {1 - discount**window:.0%} of the value's weight: "
@@ -123,6 +126,8 @@ def ranking(found: Ranking | None) -> Section:
     notes = ["The value is asked for the behavior by name, from the first states of its own episodes."]
     if not all(item.known for item in found.behaviors):
         notes.append("* the agent does not know this behavior by name: its value is that of the recorded mixture.")
+    if any(item.episodes == 1 for item in found.behaviors):
+        notes.append("There is no interval where there is one episode of a behavior.")
     if found.left_out:
         notes.append(f"{found.left_out} more behaviors, of fewer episodes, are left out.")
     if len(found.behaviors) == 1:

@@ -32,7 +32,7 @@ class Reproduce:
     evaluation_episodes: int = 50
     """Episodes per controller in the evaluation."""
     folder: Path = Path("results/reproduce")
-    """Where bags, dataset, checkpoint and figures go; what is there already is used."""
+    """Where everything goes; bags and a dataset that are there already are used, the checkpoint is trained anew."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "episodes", "evaluation_episodes")

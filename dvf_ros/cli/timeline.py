@@ -27,6 +27,7 @@ PALEST = 0.25
 NARROWEST = 0.002  # share of the picture's width that even the shortest gap gets
 
 
+@matplotlib.rc_context({"text.parse_math": False})  # names are no formulas
 def draw(bag: Inspection, output: Path) -> None:
     """One row per topic: its colour pale where it spoke less than usual, red where it ought to have spoken."""
     order = list(COLORS)

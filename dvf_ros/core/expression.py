@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+LARGEST = float(np.finfo(np.float32).max)
+"""Of a constant: torch refuses to choose between float32 numbers and one beyond their range."""
+
 # `library` is numpy or torch: what arrays cannot do by an operator is found under the same name in both.
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "add": lambda library, a, b: a + b,
@@ -108,9 +111,9 @@ class Program:
         return self._known[step]
 
     def constant(self, value: float) -> int:
-        """The place of a number; raises ArithmeticError if it is not finite."""
-        if not np.isfinite(value):
-            raise ArithmeticError(f"expected a finite number, found {value}")
+        """The place of a number; raises ArithmeticError if it is not finite as the float32 that states are."""
+        if not abs(value) <= LARGEST:
+            raise ArithmeticError(f"expected a finite number that float32 holds, found {value}")
         return self.note(Step("constant", value=value))
 
     def operation(self, name: str, *inputs: int) -> int:

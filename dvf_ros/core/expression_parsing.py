@@ -93,8 +93,9 @@ class _Parser:
             self._fail(
                 tree, f"expected one number, found {_found(value)}; take an element, norm(…), distance(…) or angle(…)"
             )
-        if not self._used:
-            self._fail(tree, f"expected at least one field of the state; known: {', '.join(sorted(self._fields))}")
+        if self._program.is_constant(value.parts[0]):
+            found = f"{self._program.steps[value.parts[0]].value:g}; the state has: {', '.join(sorted(self._fields))}"
+            self._fail(tree, f"expected something that depends on the state, found {found}")
         return Expression(
             self._text, tuple(self._program.steps), value.parts[0], tuple(self._used), value.kind == "condition"
         )
@@ -226,6 +227,8 @@ class _Parser:
             return self._program.chain(name, numbers)
         if name == "clip":
             return self._program.operation("min", self._program.operation("max", numbers[0], numbers[1]), numbers[2])
+        if name == "where" and self._program.is_constant(numbers[0]):  # torch chooses by tensors only
+            return numbers[1] if self._program.steps[numbers[0]].value > 0.5 else numbers[2]
         return self._program.operation(name, *numbers)
 
     def _norm(self, node: ast.expr, vectors: list[_Value]) -> int:

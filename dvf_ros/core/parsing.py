@@ -98,12 +98,20 @@ def _build_scalar(expected: Any, node: yaml.Node, origin: str, where: str) -> An
         _fail(
             origin, node, where, f"expected one of {list(options)}, found {_describe(node)}; {nearest(found, options)}"
         )
-    value = yaml.SafeLoader("").construct_object(node, deep=True) if isinstance(node, yaml.ScalarNode) else node
+    value = _constructed(node) if isinstance(node, yaml.ScalarNode) else node
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         _fail(origin, node, where, f"expected {expected.__name__}, found {_describe(node)}")
     return value
+
+
+def _constructed(node: yaml.ScalarNode) -> Any:
+    """What the scalar means to YAML; the node itself where it is none of what its tag or its look says."""
+    try:
+        return yaml.SafeLoader("").construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError):  # PyYAML's, and Python's where it checks nothing
+        return node
 
 
 def _describe(node: yaml.Node) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from rclpy.node import Node
 from rclpy.task import Future
 
-from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.msg import ControllerStatus
 from dvf_ros.nodes.controller_watch import ControllerWatch
 from dvf_ros.nodes.episodes import EpisodeError, EpisodeServices, Script
-from dvf_ros.nodes.goal_watch import GoalWatch
+from dvf_ros.nodes.goal_watch import GoalWatch, goal_condition
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
@@ -50,7 +49,7 @@ class GoalSequence(Node):
         self._spec = load_spec(spec)
         if len(self._rewards) != len(conditions):
             raise ValueError(f"expected as many conditions as rewards ({len(self._rewards)}), found {len(conditions)}")
-        self._conditions = [parse_expression(text, self._spec) for text in conditions]
+        self._conditions = [goal_condition(text, self._spec) for text in conditions]
         self._watch = GoalWatch(self._spec)
         self.done = Future()
         self._script = Script(self, self.done, self._run)

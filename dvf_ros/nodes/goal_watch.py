@@ -8,14 +8,27 @@ import numpy as np
 
 from dvf_ros.core.alignment import Aligner, TickGrid
 from dvf_ros.core.expression import Expression
+from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.episodes import GAP
+
+
+def goal_condition(text: str, spec: RobotSpec) -> Expression:
+    """The condition that says when a goal is reached; raises ValueError for one that is a number and no condition."""
+    expression = parse_expression(text, spec)
+    if not expression.is_condition:
+        raise ValueError(
+            f"conditions: expected a condition such as 'distance(a, b) < 0.05', found the number '{text}'; compare it, "
+            "and join conditions by 'and' or 'or', for a number would count as reached wherever it is not 0"
+        )
+    return expression
 
 
 class GoalWatch:
     """Sets `finished` when the condition has held for `hold` ticks in a row (`reached`), or after `limit` ticks.
 
-    `steps` counts the ticks that it took. A sample with a missing or old input counts as one where it does not hold.
+    `steps` counts the ticks that it took. A sample with an input that is missing, old or not finite counts as one where
+    it does not hold.
     """
 
     def __init__(self, spec: RobotSpec) -> None:
@@ -47,7 +60,8 @@ class GoalWatch:
             return
         sample = self._aligner.sample(tick)
         self.steps += 1
-        self._held = self._held + 1 if sample.valid and self._condition.evaluate(sample.values) else 0
+        usable = sample.valid and np.isfinite(sample.values).all()
+        self._held = self._held + 1 if usable and self._condition.evaluate(sample.values) else 0
         self.reached = self._held >= self._hold
         if self.reached or self.steps >= self._limit:
             self.finished.set()

@@ -26,6 +26,8 @@ _ARM_ACTUATORS = tuple(f"robot0_torq_j{i}" for i in range(1, 8))
 _FINGER_ACTUATORS = tuple(f"gripper0_right_gripper_finger_joint{i}" for i in (1, 2))
 _GRIP_SITE = "gripper0_right_grip_site"
 _LINKS = tuple(f"robot0_link{number}" for number in range(8))
+TIMESTEP = 0.002
+"""s, robosuite's own physics step."""
 _FINGER_STEP = 0.2
 """Share of half the finger's travel that the hand's target moves in one step, as robosuite's PandaGripper."""
 
@@ -99,7 +101,7 @@ class RobosuiteSim:
         # Nobody reads robosuite's own observations: ours come straight from MuJoCo's arrays.
         self._env._observables.clear()
         self._model, self._data = self._env.sim.model._model, self._env.sim.data._data
-        self._substeps = _substeps(rate, self._model.opt.timestep)
+        self._substeps = substeps(rate, self._model.opt.timestep)
         self._index()
         self._finger_target = np.zeros(2)
         self._lead = lead(rate)
@@ -198,7 +200,7 @@ class RobosuiteSim:
         )
 
 
-def _substeps(rate: float, timestep: float) -> int:
+def substeps(rate: float, timestep: float) -> int:
     """Return how many physics steps make one tick; raises ValueError where that is no whole number."""
     steps = 1.0 / (rate * timestep) if rate > 0.0 else 0.0
     if round(steps) < 1 or abs(steps - round(steps)) > 1e-6:

@@ -5,7 +5,7 @@ The attributes are those of the ROS messages, so that the spec's field selection
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,7 +28,7 @@ def plain_messages(observation: Observation) -> dict[str, SimpleNamespace]:
         ),
     }
     for name, pose in observation.objects.items():
-        messages[f"objects/{name}/pose"] = SimpleNamespace(pose=_pose(pose))
+        messages[_object_topic(name)] = SimpleNamespace(pose=_pose(pose))
     return messages
 
 
@@ -41,15 +41,24 @@ def command_messages(command: Command) -> dict[str, SimpleNamespace]:
     }
 
 
-def missing_topics(spec: RobotSpec) -> list[str]:
-    """Topics of the spec that no simulation here has, whatever its task."""
-    states = [source.topic for source in spec.state]
-    actions = [source.topic for source in spec.action if source.topic not in command_messages(Command())]
-    return [topic for topic in states if topic not in ("joint_states", "eef_pose") and not _is_object(topic)] + actions
+def topics_of(objects: Iterable[str]) -> list[str]:
+    """State and action topics of a simulation with these objects on its table."""
+    return [*_state_topics(objects), *command_messages(Command())]
 
 
-def _is_object(topic: str) -> bool:
-    return topic.startswith("objects/") and topic.endswith("/pose")
+def missing_topics(spec: RobotSpec, objects: Iterable[str]) -> list[str]:
+    """State and action topics of the spec that a simulation with these objects has not."""
+    states, actions = _state_topics(objects), command_messages(Command())
+    missing = [source.topic for source in spec.state if source.topic not in states]
+    return missing + [source.topic for source in spec.action if source.topic not in actions]
+
+
+def _state_topics(objects: Iterable[str]) -> list[str]:
+    return ["joint_states", "eef_pose", *map(_object_topic, objects)]
+
+
+def _object_topic(name: str) -> str:
+    return f"objects/{name}/pose"
 
 
 class SpecView:

@@ -14,12 +14,14 @@ import pytest
 from dvf_ros.cli.main import main as dvf
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset
+from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from dvf_ros.learning.training import train
 from tests.data.datasets import write_dataset
 from tests.learning.small import CONFIG, SPEC, dataset, episode
 
-SHIPPED = Path(__file__).parents[2] / "resource" / "panda_lift.yaml"
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "resource" / "panda_lift.yaml"
 QUICK = {
     "updates": 4,
     "sampler-distillation": 2,
@@ -166,6 +168,46 @@ def test_evaluation_refuses_what_it_cannot_simulate(tmp_path: Path, capsys: pyte
     assert dvf(["evaluate", str(tmp_path / "agent.yaml")]) == 1
     said = capsys.readouterr().err
     assert "found the task 'small'" in said and "lift" in said and "dvf report" in said
+
+
+SPHERE = ("objects/cube/pose", "objects/sphere/pose")
+THIRTY = ("rate: 20.0", "rate: 30")
+NO_SPHERE = "expected the topics joint_states, eef_pose, objects/cube/pose, cmd_twist, gripper_command, found objects/s"
+NO_DIVISOR = "rate: expected a divisor of 500 Hz, the physics rate, found 30; 20, 25, 50 and 100 are some"
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "message"),
+    [
+        ("base_goto", (), "expected one of the tasks lift, play, found the task 'goto'\n"),
+        ("panda_stack", (), "expected one of the tasks lift, play, found the task 'stack', which has no object 'cube'"),
+        ("panda_play", SPHERE, NO_SPHERE),
+        ("panda_play", THIRTY, NO_DIVISOR),
+    ],
+    ids=["task", "no cube", "object", "rate"],
+)
+def test_play_refuses_what_it_cannot_simulate(
+    tmp_path: Path, name: str, changed: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec, text = tmp_path / "spec.yaml", (ROOT / "config" / f"{name}.yaml").read_text()
+    spec.write_text(text.replace(*changed) if changed else text)
+    counts = ["--calm", "1", "--brisk", "0", "--steps", "1"]
+    assert dvf(["play", str(tmp_path / "data"), "--spec", str(spec), *counts]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"dvf play: '{spec}' cannot be played in simulation: ") and message in said
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(("changed", "message"), [(SPHERE, NO_SPHERE), (THIRTY, NO_DIVISOR)], ids=["object", "rate"])
+def test_evaluation_refuses_a_spec_that_does_not_fit_its_task(
+    tmp_path: Path, changed: tuple[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = RobotSpec.parse((ROOT / "config" / "panda_lift.yaml").read_text().replace(*changed))
+    save_checkpoint(DvfAgent(spec, ("a",), 10, CONFIG.training, CONFIG.decision), tmp_path / "agent.yaml", "", "")
+    options = ["--episodes", "1", "--steps", "1", "--result", str(tmp_path / "evaluate.json")]
+    assert dvf(["evaluate", str(tmp_path / "agent.yaml"), *options]) == 1
+    said = capsys.readouterr().err
+    assert "cannot be judged in simulation: " in said and message in said and "dvf report" in said
 
 
 def test_evaluation_refuses_an_altered_checkpoint_before_anything_runs(

@@ -32,8 +32,18 @@ def test_the_interval_of_a_mean_is_about_two_standard_errors() -> None:
     )
 
 
-def test_no_difference_has_no_interval() -> None:
-    assert paired_interval(np.zeros(50)) == (0.0, 0.0)
+def test_differences_that_are_all_the_same_are_no_certainty() -> None:
+    low, high = paired_interval(np.zeros(50))
+    assert low == pytest.approx(-0.071, abs=1e-3) and high == -low  # Wilson: up to 0.071 of all pairs may differ
+    low, high = paired_interval(np.ones(50))
+    assert low == pytest.approx(1 - 2 * 0.071, abs=1e-3) and high == 1.0
+    assert paired_interval(-np.ones(50)) == (-high, -low)
+
+
+def test_a_few_pairs_are_no_clear_gain() -> None:
+    assert paired_interval(np.ones(1)) == paired_interval(np.zeros(1)) == (-1.0, 1.0)
+    assert all(paired_interval(np.ones(count))[0] < 0.0 for count in (2, 3))
+    assert paired_interval(np.ones(10))[0] > 0.0
 
 
 def played(controller: Controller, seeds: range, args: Evaluate) -> Iterator[EpisodeOutcome]:

@@ -35,6 +35,11 @@ def test_the_picture_is_drawn_where_it_is_asked_for(tmp_path: Path, capsys: pyte
     assert f"picture: {picture}" in capsys.readouterr().out.replace("\n", "")
 
 
+def test_a_bags_name_is_drawn_as_it_is_written_and_not_as_a_formula(tmp_path: Path) -> None:
+    bag = write_reach(tmp_path / r"a_$\frac$", frames=5)
+    assert dvf(["inspect", str(bag), "--output", str(tmp_path / "bag.svg")]) == 0
+
+
 def test_a_name_that_is_no_pictures_is_refused_before_anything_is_read(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,13 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import pyplot as plt
 
 from dvf_ros.cli.main import main as dvf
+from dvf_ros.cli.report_pictures import draw_success, draw_trajectories
 from dvf_ros.cli.report_sections import READING
 from dvf_ros.core.results import write_results
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.checkpoint import save_checkpoint
+from dvf_ros.learning.report.success import Success
+from dvf_ros.learning.report.trajectories import Group, Trajectories, Trajectory
 from dvf_ros.learning.training import train
 from tests.data.datasets import write_dataset
 from tests.learning.small import CONFIG, SPEC, dataset, episode
@@ -124,6 +128,7 @@ def test_the_page_is_well_formed_and_every_reference_in_it_is_its_own(made: Path
     targets = [value for _, name, value in page.attributes if name in ("href", "xlink:href")]
     assert targets and all(value.startswith("#") for value in targets)
     assert {value[1:] for value in targets} | set(re.findall(r"url\(#([^)]*)\)", text)) <= set(page.ids)
+    assert "mathdefault" not in text, "a number that matplotlib writes as a formula"
     assert "://" not in text and "@import" not in text
     assert not {tag for tag, _, _ in page.attributes} & {"script", "link", "iframe", "object", "embed"}
     assert not [value for _, name, value in page.attributes if name in ("src", "srcset", "data", "action")]
@@ -197,6 +202,8 @@ def test_a_single_episode_of_an_unknown_behavior_is_shown_as_far_as_it_goes(
     assert {"trajectories", "sensitivity", "coverage"} <= set(page.pictures)
     assert ("futures" in page.pictures) == (length > 1)
     if length == 20:
+        assert "slope (no interval: one episode)" in page.words["calibration"]
+        assert "no interval where there is one episode" in page.words["ranking"]
         assert "does not know this behavior by name" in page.words["ranking"]
         assert "nothing to rank" in page.words["ranking"]
 
@@ -255,6 +262,21 @@ def test_data_of_another_spec_and_an_altered_checkpoint_are_refused(
     write_dataset(folder / "data", data)
     assert report(folder) == 1
     assert "was altered: expected SHA-256" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [-8.0, 0.0, 8.0])
+def test_the_legends_get_room_above_the_values_of_any_sign(value: float) -> None:
+    tick = np.arange(9)
+    one = Trajectory(0, tick, value + tick / 9, np.zeros(9), np.full(9, value))
+    figure = draw_trajectories.__wrapped__(Trajectories((Group("all", (one,)),), ""), 10.0)
+    low, high = figure.axes[0].get_ylim()
+    plt.close(figure)
+    assert low < value and value + 8 / 9 < low + 0.85 * (high - low)
+
+
+def test_a_name_is_drawn_as_it_is_written_and_not_as_a_formula() -> None:
+    name = r"a_$\frac$"
+    assert name in draw_success("success", [Success(name, 0.5, 0.4, 0.6, 0.5)])
 
 
 @pytest.mark.parametrize(

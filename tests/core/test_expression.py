@@ -60,6 +60,11 @@ def value(text: str, state: np.ndarray = STATE) -> float:
         ("angle(eef_orientation, [0, 0, 0, 1])", 0.6),
         ("angle(eef_orientation, eef_orientation)", 0),
         ("2 ** 3 * cube_position.x", 0.8),
+        ("where(1 < 2, cube_position.x, eef_position.y)", 0.1),
+        ("where(1 > 2 or not 1 <= 2, cube_position.x, eef_position.y)", 0.2),
+        ("where(cube_position.z > 0.8, 3, 4)", 3),
+        ("1 < 2 < 3 + cube_position.x", 1),
+        ("clip(cube_position.x, -3.4e38, 3.4e38)", 0.1),
     ],
 )
 def test_closed_forms(text: str, expected: float) -> None:
@@ -94,10 +99,14 @@ def test_closed_forms(text: str, expected: float) -> None:
         ("cube_position * eef_position", "expected a number on one side"),
         ("cube_position + 1", "expected as many numbers on both sides"),
         ("2 ** cube_position.x", "to the power of a constant"),
-        ("1 / 0 + cube_position.x", "column 1: expected a finite number, found inf"),
+        ("1 / 0 + cube_position.x", "column 1: expected a finite number that float32 holds, found inf"),
         ("1e999 * cube_position.x", "expected a finite number"),
+        ("min(cube_position.x, 1e39)", "column 22: expected a finite number that float32 holds, found 1e\\+39"),
         ("9" * 400 + " * cube_position.x", "expected a finite number"),
-        ("1 + 1", "expected at least one field"),
+        ("1 + 1", "column 1: expected something that depends on the state, found 2; the state has: cube_orientation, "),
+        ("1 < 2", "depends on the state, found 1"),
+        ("[cube_position.x, 1][1]", "depends on the state, found 1"),
+        ("where(1 < 2, 3, cube_position.x)", "depends on the state, found 3"),
         ("True", "'True' is not allowed"),
         ("'text'", "is not allowed"),
         ("cube_position.x +", "column"),
@@ -164,30 +173,54 @@ NUMBERS = st.recursive(
     lambda inner: st.one_of(
         st.tuples(inner, st.sampled_from(["+", "-", "*", "<", ">="]), inner).map(lambda t: f"({' '.join(t)})"),
         st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
-        inner.map(lambda text: f"abs({text})"),
+        st.tuples(inner, inner, inner).map(lambda t: f"clip({', '.join(t)})"),
+        st.tuples(*[inner] * 4).map(lambda t: f"where({t[0]} < {t[1]}, {t[2]}, {t[3]})"),
+        st.tuples(inner, st.sampled_from(["and", "or", "and not"]), inner, inner).map(
+            lambda t: f"(not {t[0]} < {t[2]} {t[1]} {t[2]} >= {t[3]})"
+        ),
+        st.tuples(inner, inner, st.sampled_from([0, 1])).map(lambda t: f"[{t[0]}, {t[1]}][{t[2]}]"),
+        st.tuples(inner, inner).map(lambda t: f"norm([{t[0]}, {t[1]}])"),
+        inner.map(lambda text: f"sqrt(abs({text}))"),
         inner.map(lambda text: f"-{text}"),
     ),
     max_leaves=10,
 )
+PYTHON = {
+    "abs": abs,
+    "min": min,
+    "max": max,
+    "clip": lambda number, low, high: min(max(number, low), high),
+    "where": lambda condition, a, b: a if condition else b,
+    "norm": lambda vector: math.sqrt(vector[0] * vector[0] + vector[1] * vector[1]),
+    "sqrt": math.sqrt,
+}
 
 
-@settings(max_examples=60)
-@given(NUMBERS, st.tuples(*[st.floats(-2, 2)] * 4))
-def test_it_computes_what_python_would(text: str, numbers: tuple[float, ...]) -> None:
+def by_python(text: str, numbers: tuple[float, ...]) -> float:
     x, z, joint, y = numbers
-    state = np.zeros(30)
-    state[[23, 25, 3, 17]] = numbers
-    names = {
+    fields = {
         "cube_position": SimpleNamespace(x=x, z=z),
         "eef_position": SimpleNamespace(y=y),
         "joint_position": {3: joint},
     }
-    expected = eval(text, {"abs": abs, "min": min, "max": max}, names)
-    if "position" in text:
-        assert value(text, state) == pytest.approx(float(expected))
-    else:
-        with pytest.raises(ExpressionError, match="at least one field"):
-            value(text, state)
+    return float(eval(text, PYTHON, fields))
+
+
+@settings(max_examples=200)
+@given(NUMBERS, st.tuples(*[st.floats(-2, 2)] * 4))
+def test_it_computes_what_python_would_in_numpy_and_in_torch(text: str, numbers: tuple[float, ...]) -> None:
+    state = np.zeros(30)
+    state[[23, 25, 3, 17]] = numbers
+    expected = by_python(text, numbers)
+    try:
+        expression = parse_expression(text, SPEC)
+    except ExpressionError as error:
+        assert "depends on the state" in str(error)
+        assert by_python(text, (0.1, -0.2, 0.3, -0.4)) == expected
+        return
+    assert float(expression.evaluate(state)) == pytest.approx(expected)
+    by_torch = expression.evaluate(torch.from_numpy(state[None]), torch)
+    assert by_torch.shape == (1,) and float(by_torch) == pytest.approx(expected)
 
 
 @settings(max_examples=60)

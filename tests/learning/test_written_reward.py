@@ -124,3 +124,15 @@ def test_a_reward_without_a_value_is_refused_and_the_old_one_stays(agent: DvfAge
     with pytest.raises(ExpressionError, match="is NaN or Inf on states like the recorded ones"):
         agent.set_reward(written(text))
     assert agent.written is not None and agent.written.expression.text == "position.x"
+
+
+@pytest.mark.parametrize("text", ["where(1 < 2, position.x, 3)", "max(position.x, -3e38)", "[position.x, 1][0]"])
+def test_constants_in_it_are_no_trouble(agent: DvfAgent, text: str) -> None:
+    agent.set_reward(written(text))
+    assert agent.written is not None and agent.written.predict(torch.zeros(5, agent.encoder.size)).shape == (1, 5)
+
+
+@pytest.mark.parametrize("text", ["where(1 < 2, 3, position.x)", "[position.x, 1][1]", "min(position.x, 1e39)"])
+def test_what_torch_cannot_compute_is_refused_with_the_error_that_the_controller_answers(text: str) -> None:
+    with pytest.raises(ExpressionError, match=r"depends on the state|float32 holds"):
+        written(text)

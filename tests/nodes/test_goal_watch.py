@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from dvf_ros.core.expression_parsing import parse_expression
-from dvf_ros.nodes.goal_watch import GoalWatch
+from dvf_ros.nodes.goal_watch import GoalWatch, goal_condition
 from tests.learning.small import SPEC
 
 IN = parse_expression("position.x > 0", SPEC)
@@ -41,3 +42,18 @@ def test_nothing_is_judged_before_a_goal_is_set() -> None:
     watch = GoalWatch(SPEC)
     feed(watch, [1.0] * 20, 1)
     assert watch.steps == 0 and not watch.finished.is_set()
+
+
+def test_a_forgotten_comparison_is_refused() -> None:
+    assert goal_condition("norm(position) < 0.05", SPEC).is_condition
+    with pytest.raises(ValueError, match=r"expected a condition such as .*, found the number 'norm\(position\)'"):
+        goal_condition("norm(position)", SPEC)
+
+
+def test_a_sample_that_is_not_finite_is_no_goal_reached() -> None:
+    watch = GoalWatch(SPEC)
+    watch.begin(parse_expression("not position.x > 0", SPEC), hold=1, limit=4)
+    feed(watch, [np.nan, np.nan, np.inf], 1)
+    assert watch.steps == 3 and not watch.reached
+    feed(watch, [-1.0], 4)
+    assert watch.reached

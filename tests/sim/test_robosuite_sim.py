@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dvf_ros.sim.observation import Command, CommandError, Observation
-from dvf_ros.sim.robosuite_sim import RobosuiteSim
+from dvf_ros.sim.robosuite_sim import TIMESTEP, RobosuiteSim
 
 pytest.importorskip("robosuite")
 
@@ -200,6 +200,10 @@ def test_the_can_counts_in_its_own_quarter_of_the_other_bin_only() -> None:
     assert put(sim, "Can_main", [0.2, 0.4, 0.86]).success
     assert not put(sim, "Can_main", [0.0, 0.16, 0.86]).success
     assert digest(random_episode(sim, 7)) == digest(random_episode(RobosuiteSim("can"), 7))
+
+
+def test_a_physics_step_is_as_long_as_specs_are_checked_for(sim: RobosuiteSim) -> None:
+    assert sim._model.opt.timestep == TIMESTEP
 
 
 def test_unknown_tasks_and_rates_are_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,7 @@ RESAMPLES = 500
 class Calibration:
     """Values and returns of n frames over the same `window` of ticks, and the line return = slope · value + intercept.
 
-    `slope_low` to `slope_high` is the slope's 95 % interval, by resampling whole episodes.
+    `slope_low` to `slope_high` is the slope's 95 % interval, by resampling whole episodes; NaN where there is one only.
     """
 
     window: int
@@ -57,7 +58,7 @@ def calibrate(
     rng = np.random.default_rng(0)
     members = [np.flatnonzero(episode == index) for index in np.unique(episode)]
     slopes = []
-    for _ in range(RESAMPLES):
+    for _ in range(RESAMPLES if len(members) > 1 else 0):
         rows = np.concatenate([members[i] for i in rng.integers(len(members), size=len(members))])
         slopes.append(fit_line(predicted[rows], measured[rows])[0])
     low, high = np.nanpercentile(slopes, (2.5, 97.5)) if np.isfinite(slopes).any() else (np.nan, np.nan)
@@ -86,12 +87,14 @@ def rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def draw_frames(dataset: Dataset, usable: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Up to `count` usable frames (n,), rising, as evenly over the episodes as they allow."""
-    chosen: list[np.ndarray] = []
-    order = rng.permutation(dataset.episodes)
-    each = -(-count // dataset.episodes)
-    for index in order:
-        frames = dataset.frames_of(int(index))
-        candidates = frames.start + np.flatnonzero(usable[frames])
-        chosen.append(rng.choice(candidates, min(each, len(candidates)), replace=False))
-    return np.sort(np.concatenate(chosen)[:count]).astype(np.int64)
+    """`count` usable frames (n,), rising, as evenly over the episodes as they allow; all where there are fewer."""
+    frames = [dataset.frames_of(int(index)) for index in rng.permutation(dataset.episodes)]
+    candidates = [piece.start + np.flatnonzero(usable[piece]) for piece in frames]
+    there = np.array([len(own) for own in candidates])
+    most = bisect_left(range(int(there.max())), count, key=lambda each: int(np.minimum(there, each).sum()))
+    shares = np.minimum(there, most)
+    # So many of each are too many in all: the last ones give one less.
+    spared = np.flatnonzero(shares == most)[::-1][: max(int(shares.sum()) - count, 0)]
+    shares[spared] -= 1
+    chosen = [rng.choice(own, share, replace=False) for own, share in zip(candidates, shares, strict=True)]
+    return np.sort(np.concatenate(chosen)).astype(np.int64)

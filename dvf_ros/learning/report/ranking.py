@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.stats import kendalltau
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.driver import recorded_driver
+from dvf_ros.learning.report.intervals import half_interval
 from dvf_ros.learning.report.returns import Rewards, dataset_returns
 from dvf_ros.learning.report.values import value_states
 
@@ -21,8 +23,8 @@ MOST = 24  # behaviors; more than these nobody looks at
 class Ranked:
     """One behavior: its value and its return over the same window from the first frames of `episodes` episodes.
 
-    Both with half of their 95 % interval. `known` says whether the agent knows the behavior, by name or by its
-    motion; if not, its value is that of the recorded mixture from its own first states.
+    Both with half of their 95 % interval, NaN where there is one episode. `known` says whether the agent knows the
+    behavior, by name or by its motion; if not, its value is that of the recorded mixture from its own first states.
     """
 
     name: str
@@ -69,12 +71,12 @@ def measure_ranking(
         drawn = rng.choice(episodes, min(most, len(episodes)), replace=False)
         starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
         found = value_states(agent, starts, rng, window, driver)
-        error = np.hypot(_half(found.within), 1.96 * found.within_error.mean())  # noise is shared by a batch
+        error = np.hypot(half_interval(found.within), 1.96 * found.within_error.mean())  # noise is shared by a batch
         measured = returns[episodes]
         ranked.append(
             Ranked(
                 name, driver is not None, len(episodes), float(found.within.mean()), float(error),
-                float(measured.mean()), _half(measured),
+                float(measured.mean()), float(half_interval(measured)),
             )
         )  # fmt: skip
     if not ranked:
@@ -100,9 +102,4 @@ def order_agreement(ranked: list[Ranked]) -> float:
 def start_window(length: np.ndarray, terminated: np.ndarray) -> int:
     """The longest window of ticks, >= 1, that STARTS of all episodes have from their first frame on."""
     lasting = np.sort(np.where(terminated, length.max(), length) - 1)
-    return max(int(lasting[int((1.0 - STARTS) * len(lasting))]), 1)
-
-
-def _half(numbers: np.ndarray) -> float:
-    """Half of the 95 % interval of a mean; 0 for one number, which says nothing about its spread."""
-    return float(1.96 * numbers.std(ddof=1) / np.sqrt(len(numbers))) if len(numbers) > 1 else 0.0
+    return max(int(lasting[len(lasting) - math.ceil(STARTS * len(lasting))]), 1)

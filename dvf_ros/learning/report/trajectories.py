@@ -8,6 +8,7 @@ import numpy as np
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.report.intervals import half_interval
 from dvf_ros.learning.report.returns import Rewards, returns_to_the_end
 from dvf_ros.learning.report.values import value_states
 
@@ -35,7 +36,7 @@ class Group:
         ticks = min((item.tick for item in self.trajectories), key=lambda tick: tick[-1])
         values = np.stack([np.interp(ticks, item.tick, item.value) for item in self.trajectories])
         count = len(values)
-        half = 1.96 * values.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.zeros(len(ticks))
+        half = half_interval(values) if count > 1 else np.zeros(len(ticks))
         own = np.stack([np.interp(ticks, item.tick, item.uncertainty) for item in self.trajectories])
         return ticks, values.mean(axis=0), np.hypot(half, 1.96 * np.sqrt(np.square(own).mean(axis=0) / count))
 

@@ -13,7 +13,8 @@ from dvf_ros.core.results import write_results
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.report.calibration import calibrate, draw_frames, fit_line, rank_correlation
 from dvf_ros.learning.report.fan import _quantiles, shares_inside
-from dvf_ros.learning.report.ranking import Ranked, most_recorded, order_agreement, start_window
+from dvf_ros.learning.report.intervals import half_interval
+from dvf_ros.learning.report.ranking import STARTS, Ranked, most_recorded, order_agreement, start_window
 from dvf_ros.learning.report.returns import Rewards, dataset_returns, returns_to_the_end, window_returns
 from dvf_ros.learning.report.sensitivity import decompose
 from dvf_ros.learning.report.success import EvaluationError, read_evaluation
@@ -88,6 +89,19 @@ def test_an_interval_is_as_wide_as_episodes_differ_and_not_as_frames_are_many() 
     assert repeated == pytest.approx(width, rel=0.01)
 
 
+def test_one_episode_says_nothing_about_how_episodes_differ() -> None:
+    predicted = np.arange(30.0)
+    one = calibrate(1, predicted, np.zeros(30), 2 * predicted, np.zeros(30, np.int64))
+    assert one.slope == pytest.approx(2.0) and np.isnan([one.slope_low, one.slope_high]).all()
+
+
+def test_the_interval_of_few_numbers_holds_their_mean_as_often_as_it_says() -> None:
+    numbers = np.random.default_rng(7).normal(1.0, 2.0, (5, 20_000))
+    held = np.abs(numbers.mean(axis=0) - 1.0) <= half_interval(numbers)
+    assert held.mean() == pytest.approx(0.95, abs=0.005)  # 1.96 standard errors hold it 0.88 of the time
+    assert np.isnan(half_interval(np.ones((1, 3)))).all()
+
+
 def test_a_line_and_a_rank_need_something_that_varies() -> None:
     assert np.isnan(fit_line(np.full(5, 3.0), np.arange(5.0))).all()
     assert np.isnan(rank_correlation(np.full(5, 3.0), np.arange(5.0)))
@@ -101,6 +115,22 @@ def test_frames_are_drawn_from_all_episodes_and_only_usable_ones() -> None:
     assert len(frames) == 16 and usable[frames].all() and (np.diff(frames) > 0).all()
     assert (np.bincount(frames // 20, minlength=8) == 2).all()
     assert not len(draw_frames(data, np.zeros(data.frames, bool), 16, np.random.default_rng(0)))
+
+
+def test_episodes_without_a_usable_frame_leave_their_share_to_the_others() -> None:
+    data = dataset()  # 8 episodes of 20 frames
+    usable = np.zeros(data.frames, bool)
+    usable[40:60] = usable[100:103] = True
+    for count, shares in ((16, (13, 3)), (4, (2, 2)), (50, (20, 3))):
+        frames = draw_frames(data, usable, count, np.random.default_rng(0))
+        assert usable[frames].all() and (np.diff(frames) > 0).all()
+        assert ((frames < 60).sum(), (frames >= 100).sum()) == shares
+
+
+def test_no_episode_gives_two_frames_more_than_another() -> None:
+    data = dataset()
+    frames = draw_frames(data, np.ones(data.frames, bool), 11, np.random.default_rng(0))
+    assert sorted(np.bincount(frames // 20, minlength=8)) == [1] * 5 + [2] * 3
 
 
 def test_a_band_of_few_samples_holds_what_its_level_says() -> None:
@@ -145,6 +175,13 @@ def test_behaviors_in_the_same_order_agree() -> None:
     assert start_window(np.array([5, 50, 100]), np.array([True, False, False])) == 49
 
 
+@pytest.mark.parametrize("episodes", [1, 3, 10, 11, 20, 70, 100])
+def test_no_longer_window_is_had_by_as_many_episodes_as_asked_for(episodes: int) -> None:
+    length = np.arange(2, episodes + 2)
+    window = start_window(length, np.zeros(episodes, bool))
+    assert (length - 1 >= window).mean() >= STARTS > (length - 1 > window).mean()
+
+
 def test_the_behaviors_of_most_episodes_are_ranked() -> None:
     np.testing.assert_array_equal(most_recorded(np.array([5, 5, 1, 3, 3, 3]), 2), [3, 5])
     np.testing.assert_array_equal(most_recorded(np.array([5, 5, 1, 3, 3, 3]), 9), [1, 3, 5])
@@ -176,6 +213,15 @@ def test_the_gap_is_between_the_means() -> None:
     _, mean, half = group(5.0).mean()
     np.testing.assert_allclose(mean, 5.0)
     np.testing.assert_allclose(half, 1.96)  # one trajectory: its own uncertainty is all there is
+
+
+def test_the_interval_of_a_groups_mean_knows_how_few_its_trajectories_are() -> None:
+    tick = np.arange(3)
+    values = (1.0, 2.0, 3.0, 4.0, 5.0)
+    drawn = tuple(Trajectory(0, tick, np.full(3, value), np.zeros(3), np.zeros(3)) for value in values)
+    _, mean, half = Group("x", drawn).mean()
+    np.testing.assert_allclose(mean, 3.0)
+    np.testing.assert_allclose(half, 2.776 * np.sqrt(2.5 / 5), rtol=1e-3)  # Student's t of 4 degrees of freedom
 
 
 def test_a_groups_mean_ends_with_the_episode_that_ends_first() -> None:

@@ -1,0 +1,19 @@
+"""The picture of `dvf futures`, drawn of futures that are made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from dvf_ros.cli.futures import SampledFutures, draw
+from dvf_ros.core.spec import RobotSpec
+from tests.learning.small import SPEC, episode
+
+
+def test_a_robots_name_is_drawn_as_it_is_written_and_not_as_a_formula(tmp_path: Path) -> None:
+    name = r"a_$\frac$"
+    spec, shown = RobotSpec.parse(SPEC.text.replace("toy", name)), episode(0, "")
+    sampled = SampledFutures(int(shown.stamps[3]), np.array([0.1, 0.2]), shown.states[[5, 7]], np.array([0.0, 1.0]))
+    draw(spec, shown, [sampled], [0, 2], tmp_path / "futures.svg")
+    assert (tmp_path / "futures.svg").stat().st_size > 0
