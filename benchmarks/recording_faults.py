@@ -67,7 +67,7 @@ def _kill_one(folder: Path, after: float) -> tuple[Path, int, int]:
 
 def _hears_all(diagnostics: Sequence[DiagnosticArray]) -> bool:
     """Whether the recorder says that it has received from every topic; what comes before is discovery's time."""
-    said = [s for array in list(diagnostics)[-5:] for s in array.status if s.name.startswith("recorder:")]
+    said = [s for array in list(diagnostics)[-5:] for s in array.status if "recorder: " in s.name]
     return bool(said) and not any(entry.value.startswith("0 received") for entry in said[-1].values)
 
 

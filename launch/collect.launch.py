@@ -5,13 +5,14 @@ from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from dvf_ros.nodes.launching import NODE, common_arguments, end_with, value_of
+from dvf_ros.nodes.launch_arguments import number
+from dvf_ros.nodes.launching import NODE, common_arguments, end_with, switched, value_of
 
 ARGUMENTS = [
     *common_arguments("collect.yaml"),
-    DeclareLaunchArgument("episodes", default_value="400", description="Episodes in all; those that are there count"),
-    DeclareLaunchArgument("steps", default_value="120", description="Steps of an episode"),
-    DeclareLaunchArgument("seed", default_value="0", description="Seed of the first episode; the next ones count up"),
+    number("episodes", int, "400", "Episodes in all; those that are there count"),
+    number("steps", int, "120", "Steps of an episode"),
+    number("seed", int, "0", "Seed of the first episode; the next ones count up"),
     DeclareLaunchArgument(
         "behaviors",
         default_value="[expert, adept, clumsy, novice]",
@@ -24,7 +25,7 @@ ARGUMENTS = [
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
-    clock = value_of(bool, "use_sim_time")
+    clock = switched("use_sim_time")
     common = {"namespace": LaunchConfiguration("namespace"), **NODE}
     params_file = LaunchConfiguration("params_file")
     # The bridge is the clock: it must not wait for one.

@@ -4,25 +4,28 @@ from ament_index_python.packages import PackageNotFoundError, get_package_prefix
 from launch import Action, LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, LogInfo, OpaqueFunction
 from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, PythonExpression
+from launch.substitutions import (
+    AndSubstitution,
+    EqualsSubstitution,
+    IfElseSubstitution,
+    LaunchConfiguration,
+    NotEqualsSubstitution,
+    OrSubstitution,
+    PathJoinSubstitution,
+)
 from launch_ros.actions import LifecycleNode, Node, PushROSNamespace
 from launch_ros.parameter_descriptions import ParameterValue
 
 from dvf_ros.control.gate import input_topic
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.nodes.launching import NODE, SHARE, common_arguments, end_with, model_arguments, value_of
+from dvf_ros.nodes.launch_arguments import is_on, number, switch
+from dvf_ros.nodes.launching import NODE, SHARE, common_arguments, end_with, model_arguments, switched, value_of
 
-GATE = LaunchConfiguration("gate")
-SIM = LaunchConfiguration("sim")
-RECORD = LaunchConfiguration("record")
-EPISODES = LaunchConfiguration("episodes")
 RECORDED = ["controller/futures", "controller/scores", "controller/value", "controller/status"]
 
 ARGUMENTS = [
     *common_arguments("controller.yaml"),
-    DeclareLaunchArgument(
-        "autostart", default_value="true", description="Configure and activate the controller at once"
-    ),
+    switch("autostart", True, "Configure and activate the controller at once"),
     *model_arguments(),
     DeclareLaunchArgument(
         "policy",
@@ -30,44 +33,33 @@ ARGUMENTS = [
         choices=["", "best", "actor", "prior"],
         description="best of the candidates, the distilled actor, or the behavior prior alone; empty: the checkpoint's",
     ),
-    DeclareLaunchArgument(
+    switch(
         "gate",
-        default_value="true",
-        choices=["true", "false"],
-        description="Have the command_gate, a process of its own, judge every command and stop the robot without them",
+        True,
+        "Have the command_gate, a process of its own, judge every command and stop the robot without them",
     ),
-    DeclareLaunchArgument(
-        "sim", default_value="false", description="Start the robosuite simulation in place of a robot"
-    ),
-    DeclareLaunchArgument("speed", default_value="1.0", description="Simulation: times real time"),
-    DeclareLaunchArgument(
-        "episodes",
-        default_value="0",
-        description="Simulation: run so many episodes, sum them up and end; 0: go on for ever",
-    ),
+    switch("sim", False, "Start the robosuite simulation in place of a robot"),
+    number("speed", float, "1.0", "Simulation: times real time"),
+    number("episodes", int, "0", "Simulation: run so many episodes, sum them up and end; 0: go on for ever"),
     # The shipped checkpoint was trained on episodes of the seeds 0 to 399 and evaluated on 100000 to 100049.
-    DeclareLaunchArgument("seed", default_value="5000", description="Simulation: seed of the first episode"),
-    DeclareLaunchArgument("record", default_value="false", description="Record the run as a bag"),
+    number("seed", int, "5000", "Simulation: seed of the first episode"),
+    switch("record", False, "Record the run as a bag"),
     DeclareLaunchArgument("output", default_value="results/bags", description="Folder of the bags"),
-    DeclareLaunchArgument(
-        "rviz", default_value="false", choices=["true", "false"], description="Show it in RViz, if rviz2 is installed"
-    ),
+    switch("rviz", False, "Show it in RViz, if rviz2 is installed"),
     DeclareLaunchArgument("result", default_value="results/demo.json", description="Where the episodes' figures go"),
 ]
 
 
 def gated_topics(context: LaunchContext) -> list[tuple[str, str]]:
     """Remappings that lead the controller's commands into the gate, if there is one."""
-    if GATE.perform(context) == "false":
+    if is_on("gate").perform(context) == "false":
         return []
     spec = RobotSpec.load(LaunchConfiguration("spec").perform(context))
     return [(source.topic, input_topic(source.topic)) for source in spec.action]
 
 
 def rviz(context: LaunchContext) -> list[Action]:
-    """RViz, where it was asked for and is there: a robot's own computer often has none."""
-    if LaunchConfiguration("rviz").perform(context) == "false":
-        return []
+    """RViz, where it is there: a robot's own computer often has none."""
     try:
         get_package_prefix("rviz2")
     except PackageNotFoundError:
@@ -80,11 +72,12 @@ def generate_launch_description() -> LaunchDescription:
     """Describe the launch."""
     params_file = LaunchConfiguration("params_file")
     # A simulation is the clock for everybody else, and its topics all report at once: tick when they have.
-    simulated = PythonExpression(["'", SIM, "'.lower() == 'true'"])
-    use_sim_time = PythonExpression([simulated, " or '", LaunchConfiguration("use_sim_time"), "'.lower() == 'true'"])
+    simulated = is_on("sim")
+    use_sim_time = OrSubstitution(simulated, is_on("use_sim_time"))
     spec = {**value_of(str, "spec"), "use_sim_time": ParameterValue(use_sim_time, value_type=bool)}
-    speed = {"speed": PythonExpression(["float(", LaunchConfiguration("speed"), ") if ", simulated, " else 1.0"])}
-    runs_episodes = IfCondition(PythonExpression([simulated, " and int('", EPISODES, "') > 0"]))
+    pace = IfElseSubstitution(simulated, LaunchConfiguration("speed"), "1.0")
+    speed = {"speed": ParameterValue(pace, value_type=float)}
+    runs_episodes = AndSubstitution(simulated, NotEqualsSubstitution(LaunchConfiguration("episodes"), "0"))
 
     # Which topics are remapped is known only once the spec is read.
     def controller(context: LaunchContext) -> list[LifecycleNode]:
@@ -92,11 +85,11 @@ def generate_launch_description() -> LaunchDescription:
             executable="controller",
             name="controller",
             namespace="",
-            autostart=LaunchConfiguration("autostart"),
+            autostart=is_on("autostart"),
             parameters=[
                 spec,
                 value_of(str, "checkpoint", "device", "policy"),
-                {"tick_on": PythonExpression(["'state' if ", simulated, " else 'timer'"]), **speed},
+                {"tick_on": IfElseSubstitution(simulated, "state", "timer"), **speed},
                 params_file,
             ],
             remappings=gated_topics(context),
@@ -106,7 +99,7 @@ def generate_launch_description() -> LaunchDescription:
 
     command_gate = Node(
         executable="command_gate",
-        condition=IfCondition(GATE),
+        condition=IfCondition(is_on("gate")),
         parameters=[
             spec,
             speed,
@@ -116,7 +109,7 @@ def generate_launch_description() -> LaunchDescription:
     )
     sim_bridge = Node(
         executable="sim_bridge",
-        condition=IfCondition(SIM),
+        condition=IfCondition(simulated),
         parameters=[
             {**value_of(str, "spec"), **value_of(float, "speed"), "mode": "realtime"},
             params_file,
@@ -125,19 +118,19 @@ def generate_launch_description() -> LaunchDescription:
     )
     recorder = Node(
         executable="recorder",
-        condition=IfCondition(RECORD),
+        condition=IfCondition(is_on("record")),
         parameters=[spec, {**value_of(str, "output"), "extra_topics": RECORDED}, params_file],
         **NODE,
     )
     # Play knows no success: there, goals are given in turn instead.
     episode_runner = Node(
-        executable=PythonExpression(
-            ["'goal_sequence' if '", LaunchConfiguration("task"), "' == 'play' else 'episode_runner'"]
+        executable=IfElseSubstitution(
+            EqualsSubstitution(LaunchConfiguration("task"), "play"), "goal_sequence", "episode_runner"
         ),
-        condition=runs_episodes,
+        condition=IfCondition(runs_episodes),
         parameters=[
             spec,
-            {**value_of(int, "episodes", "seed"), **value_of(bool, "record"), **value_of(str, "result")},
+            {**value_of(int, "episodes", "seed"), **switched("record"), **value_of(str, "result")},
             params_file,
         ],
         **NODE,
@@ -148,7 +141,7 @@ def generate_launch_description() -> LaunchDescription:
         command_gate,
         OpaqueFunction(function=controller),
         episode_runner,
-        OpaqueFunction(function=rviz),
+        OpaqueFunction(function=rviz, condition=IfCondition(is_on("rviz"))),
     ]
     group = GroupAction([PushROSNamespace(LaunchConfiguration("namespace")), *robot])
     return LaunchDescription([*ARGUMENTS, group, end_with(episode_runner, "the episodes")])

@@ -5,11 +5,12 @@ from launch.actions import DeclareLaunchArgument
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from dvf_ros.nodes.launching import NODE, common_arguments, value_of
+from dvf_ros.nodes.launch_arguments import switch
+from dvf_ros.nodes.launching import NODE, common_arguments, switched, value_of
 
 ARGUMENTS = [
     *common_arguments("recorder.yaml"),
-    DeclareLaunchArgument("autostart", default_value="false", description="Begin to record at once, without ~/start"),
+    switch("autostart", False, "Begin to record at once, without ~/start"),
     DeclareLaunchArgument("output", default_value="bags", description="Folder that gets one bag per episode"),
     DeclareLaunchArgument("behavior", default_value="", description="Label of who acts, for what autostart records"),
 ]
@@ -22,7 +23,7 @@ def generate_launch_description() -> LaunchDescription:
         namespace=LaunchConfiguration("namespace"),
         parameters=[
             value_of(str, "spec", "output", "behavior"),
-            value_of(bool, "use_sim_time", "autostart"),
+            switched("use_sim_time", "autostart"),
             LaunchConfiguration("params_file"),
         ],
         **NODE,

@@ -5,7 +5,7 @@ from launch.actions import DeclareLaunchArgument, GroupAction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node, PushROSNamespace
 
-from dvf_ros.nodes.launching import NODE, common_arguments, model_arguments, value_of
+from dvf_ros.nodes.launching import NODE, common_arguments, model_arguments, switched, value_of
 
 ARGUMENTS = [
     *common_arguments("value_monitor.yaml"),
@@ -22,7 +22,7 @@ def generate_launch_description() -> LaunchDescription:
         executable="value_monitor",
         parameters=[
             value_of(str, "spec", "checkpoint", "device", "reward"),
-            value_of(bool, "use_sim_time"),
+            switched("use_sim_time"),
             LaunchConfiguration("params_file"),
         ],
         **NODE,

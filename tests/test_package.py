@@ -1,17 +1,41 @@
 """The package as ROS and pip see it: interfaces, executables, launch files, and an installation without ROS."""
 
+import ast
 import importlib.util
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CMAKE = (ROOT / "CMakeLists.txt").read_text()
 NODES = sorted(re.findall(r"foreach\(node ([^)]*)\)", CMAKE)[0].split())
+# rosdep does not know them: requirements/ lists them, and package.xml says so.
+BY_PIP = {
+    *("torch", "pytorch3d", "safetensors", "robosuite", "mujoco", "mcap", "rosbags", "pyarrow", "tyro"),
+    *("lerobot", "robomimic", "ray"),
+}
+
+
+def declared(*kinds: str) -> set[str]:
+    """What package.xml declares, Python packages of the system under the names that they are imported by."""
+    tags = ElementTree.parse(ROOT / "package.xml").getroot().iter()
+    return {(tag.text or "").removeprefix("python3-") for tag in tags if tag.tag in kinds}
+
+
+def imported(*folders: str) -> Iterator[str]:
+    """The packages that are imported in these folders, our own and Python's left out."""
+    ours = {"dvf_ros", "tests", "benchmarks"} | sys.stdlib_module_names
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for item in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in item.names] if isinstance(item, ast.Import) else []
+            names += [item.module or ""] if isinstance(item, ast.ImportFrom) and not item.level else []
+            yield from {name.partition(".")[0] for name in names} - ours
 
 
 @pytest.mark.parametrize("path", sorted([*ROOT.glob("msg/*.msg"), *ROOT.glob("srv/*.srv")]), ids=lambda path: path.stem)
@@ -27,6 +51,18 @@ def test_the_checkout_and_the_generated_modules_are_one_package() -> None:
     import dvf_ros.msg
 
     assert Path(dvf_ros.core.__file__).resolve().is_relative_to(ROOT)
+
+
+def test_what_is_imported_is_declared() -> None:
+    run = declared("depend", "exec_depend")
+    assert set(imported("dvf_ros", "launch")) - BY_PIP <= run
+    assert set(imported("tests")) - BY_PIP <= run | declared("test_depend")
+
+
+def test_packages_of_the_messages_that_a_spec_may_name_are_declared() -> None:
+    texts = [path.read_text() for path in (ROOT / "dvf_ros" / "core" / "spec.py", *ROOT.glob("config/*.yaml"))]
+    packages = {package for text in texts for package in re.findall(r"\b(\w+)/msg/\w", text)}
+    assert {"tf2_msgs", "sensor_msgs"} <= packages - {"dvf_ros"} <= declared("depend", "exec_depend")
 
 
 def test_ros2_lists_the_executables() -> None:

@@ -21,16 +21,14 @@ from benchmarks.faults.hostile import run_messages, run_parameters, run_specs
 from benchmarks.faults.lifecycle import run_lifecycle
 from benchmarks.faults.matrix import run_matrix
 from benchmarks.faults.processes import Ending, run_deaths, run_signals
-from benchmarks.faults.resumes import run_resumes
-from benchmarks.faults.rig import PERIOD, small_checkpoint
+from benchmarks.faults.resumes import A_PERIOD_DEGREES, run_resumes
+from benchmarks.faults.rig import small_checkpoint
 from benchmarks.faults.soak import run_soak
 from benchmarks.parts import write_part
 from dvf_ros.core.results import Bar
 
 Part = Literal["matrix", "deaths", "resumes", "signals", "lifecycle", "hostile", "soak"]
 MEMORY_MB = 20.0
-ONE_PERIOD_DEGREES = math.degrees(1.0 * PERIOD)
-"""How far the rig's joints may be asked to go in a period: their `max_rate` is 1 rad/s."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def resumes(checkpoint: Path, folder: Path, repeats: int) -> tuple[dict[str, obj
     where = "from the measured pose"
     bars = [
         Bar(f"let go: degrees of the first targets, which hold, {where}", _worst(holding.values()), "<=", 1),
-        Bar(f"let go: degrees of the first that moves, {where}", _worst(moving.values()), "<=", ONE_PERIOD_DEGREES),
+        Bar(f"let go: degrees of the first that moves, {where}", _worst(moving.values()), "<=", A_PERIOD_DEGREES),
     ]
     return {"times": repeats, "degrees": holding, "moving_degrees": moving}, bars
 

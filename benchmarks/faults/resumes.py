@@ -22,6 +22,10 @@ REPEATS_S = 0.7
 """Until then the gate, and a controller that knows of the stop, have said it again for the last time."""
 
 
+A_PERIOD_DEGREES = 3.0
+"""Where the first target that moves a joint may lie: 1 rad/s, the rig's `max_rate`, is 2.86° in a period, and some."""
+
+
 @dataclass(frozen=True)
 class Resumption:
     """What stopped the robot, and how far (degrees) targets afterwards lay from where it was measured.

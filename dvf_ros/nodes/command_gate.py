@@ -82,7 +82,7 @@ class CommandGate(Node):
         self._tell_estop()
         self.create_service(Trigger, "~/estop", self._on_estop)
         self.create_service(Trigger, "~/release", self._on_release)
-        steady_updater(self, "command_gate").add("gate", self._diagnose)
+        steady_updater(self, spec.robot).add("gate", self._diagnose)
         inputs = ", ".join(input_topic(topic) for topic in self._topics)
         self.get_logger().info(f"closed until a command comes on {inputs}; deadline {deadline:g} s")
 

@@ -54,7 +54,7 @@ class Controller(LoggedLifecycleNode):
         self._brain: Brain | None = None
         self._bars = Bars(self, self._lock, self._bar)
         follow_changes(self, self._check_changes, self._take_changes)
-        self._updater = steady_updater(self, "controller")
+        self._updater = steady_updater(self)
         self._updater.add("control loop", self._diagnose)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec
+from dvf_ros.nodes.trained_agent import check_checkpoint, declare_checkpoint
 
 if TYPE_CHECKING:
     from dvf_ros.learning.config import DecisionConfig, Device, Policy, Unsupported
@@ -58,7 +59,7 @@ class ControllerParameters:
     def _declare(cls, node: Node) -> ControllerParameters:
         return cls(
             spec=declare_spec(node),
-            checkpoint=declare(node, "checkpoint", "", "Trained agent (the .yaml beside its .safetensors)"),
+            checkpoint=declare_checkpoint(node),
             device=declare(
                 node,
                 "device",
@@ -155,7 +156,8 @@ class ControllerParameters:
         )
 
     def check(self, spec: RobotSpec) -> None:
-        """Raise ConfigError where the spec and these parameters do not go together."""
+        """Raise ConfigError where the spec and these parameters do not go together, or the agent is missing."""
+        check_checkpoint(self.checkpoint)
         if self.tick_on == "timer" and (joined := [item.key for item in spec.state if item.resample == "linear"]):
             raise ConfigError(
                 f"'{joined[0]}' has resample: linear, which needs the value after the tick, and a timer does not wait"

@@ -19,7 +19,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
 from dvf_ros.nodes.latencies import Latencies
 from dvf_ros.nodes.markers import DecisionMarkers
-from dvf_ros.nodes.spec_topics import LATCHED_QOS
+from dvf_ros.nodes.spec_topics import LATCHED_QOS, state_frame
 from dvf_ros.nodes.stop_log import StopLog
 
 
@@ -40,6 +40,7 @@ class ControllerReport:
         self._futures = node.create_publisher(FutureStates, "~/futures", 1)
         self._value = node.create_publisher(ValueEstimate, "~/value", 1)
         self._markers = node.create_publisher(MarkerArray, "~/markers", 1)
+        self._frames = frames
         self._pictures = DecisionMarkers(spec, frames)
 
     def destroy(self) -> None:
@@ -64,7 +65,7 @@ class ControllerReport:
         p50, _, p99, worst = self._latencies.percentiles_ms()
         self._status.publish(
             ControllerStatus(
-                header=self._header(now.nanoseconds),
+                header=Header(stamp=now.to_msg()),
                 state=state,
                 reason=self.stop_reason,
                 ticks=counters.ticks,
@@ -89,14 +90,15 @@ class ControllerReport:
 
     def publish_decision(self, request: Request, decision: Decision) -> None:
         """Publish scores, futures, value and markers of a decision to whoever listens."""
-        header = self._header(request.stamp)
+        stamp = Time(nanoseconds=request.stamp).to_msg()
+        header = Header(stamp=stamp, frame_id=state_frame(self._spec, self._frames))
         if decision.explained and self._markers.get_subscription_count():
             self._markers.publish(self._pictures.draw(header, request.state, decision))
         if self._scores.get_subscription_count():
             _, horizon, action_size = decision.candidates.shape
             self._scores.publish(
                 ActionScores(
-                    header=header,
+                    header=Header(stamp=stamp, frame_id=self._spec.frame),  # candidates are commands
                     chosen=decision.chosen,
                     horizon=horizon,
                     action_size=action_size,
@@ -148,9 +150,6 @@ class ControllerReport:
         for name, count in vars(brain.counters).items():
             status.add(name.replace("_", " "), str(count))
         return status
-
-    def _header(self, stamp: int) -> Header:
-        return Header(stamp=Time(nanoseconds=stamp).to_msg(), frame_id=self._spec.frame)
 
 
 def _floats(values: np.ndarray) -> list[float]:

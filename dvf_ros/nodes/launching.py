@@ -11,6 +11,8 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from dvf_ros.nodes.launch_arguments import LOG_LEVELS, is_on, switch, yaml_file
+
 SHARE = FindPackageShare("dvf_ros")
 
 NODE = {
@@ -28,13 +30,15 @@ def common_arguments(params_file: str) -> list[DeclareLaunchArgument]:
         DeclareLaunchArgument(
             "namespace", default_value="", description="Namespace of the robot: all topics lie in it"
         ),
-        DeclareLaunchArgument("use_sim_time", default_value="false", description="Take the time from /clock"),
-        DeclareLaunchArgument(
+        switch("use_sim_time", False, "Take the time from /clock"),
+        yaml_file(
             "params_file",
-            default_value=PathJoinSubstitution([SHARE, "config", params_file]),
-            description="Node parameters (YAML); what stands there wins over the launch arguments",
+            PathJoinSubstitution([SHARE, "config", params_file]),
+            "Node parameters (YAML); what stands there wins over the launch arguments",
         ),
-        DeclareLaunchArgument("log_level", default_value="info", description="debug, info, warn, error or fatal"),
+        DeclareLaunchArgument(
+            "log_level", default_value="info", choices=LOG_LEVELS, description="Least severity that is logged"
+        ),
         DeclareLaunchArgument("robot", default_value="panda", description="Robot: with the task it names the spec"),
         DeclareLaunchArgument("task", default_value="lift", description="Task: with the robot it names the spec"),
         DeclareLaunchArgument(
@@ -64,6 +68,11 @@ def model_arguments() -> list[DeclareLaunchArgument]:
 def value_of(kind: type, *names: str) -> dict[str, ParameterValue]:
     """Parameters that launch arguments of the same names set; `kind`, since a text such as 1 would become a number."""
     return {name: ParameterValue(LaunchConfiguration(name), value_type=kind) for name in names}
+
+
+def switched(*names: str) -> dict[str, ParameterValue]:
+    """Parameters that switches of the same names set."""
+    return {name: ParameterValue(is_on(name), value_type=bool) for name in names}
 
 
 class StepFailed(RuntimeError):

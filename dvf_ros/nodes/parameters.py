@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -16,7 +16,8 @@ from dvf_ros.core.parsing import nearest
 DECLARED_LATER = ("diagnostic_updater.", "qos_overrides.")
 """Parameters of the libraries, by how their names begin; `use_sim_time` is there from the start."""
 
-_problems: ContextVar[list[str] | None] = ContextVar("problems", default=None)
+_problems: ContextVar[dict[str, str] | None] = ContextVar("problems", default=None)
+"""What is wrong, by the parameters' names."""
 
 
 @contextmanager
@@ -26,26 +27,26 @@ def told_together(node: Node) -> Iterator[None]:
     At its end one ValueError names every problem, parameters that were given and not declared among them: a name that
     is misspelt would leave its default in force, and nobody would know.
     """
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     token = _problems.set(problems)
     try:
         yield
     finally:
         _problems.reset(token)
-    problems += _undeclared(node)
+    problems |= _undeclared(node, problems)
     if problems:
-        raise ValueError("; ".join(problems))
+        raise ValueError("; ".join(problems.values()))
 
 
-def _undeclared(node: Node) -> list[str]:
+def _undeclared(node: Node, refused: Mapping[str, str]) -> dict[str, str]:
     # rclpy has no public way to ask for what was given (by -p or a parameter file) without declaring it.
     given = [name for name in node._parameter_overrides if not name.startswith(DECLARED_LATER)]
-    known = [name for name in node._descriptors if not name.startswith(DECLARED_LATER)]
-    return [
-        f"parameter '{name}': unknown to {node.get_fully_qualified_name()}; {nearest(name, known)}"
+    known = {name for name in node._descriptors if not name.startswith(DECLARED_LATER)} | refused.keys()
+    return {
+        name: f"parameter '{name}': unknown to {node.get_fully_qualified_name()}; {nearest(name, known)}"
         for name in given
-        if not node.has_parameter(name)
-    ]
+        if not node.has_parameter(name) and name not in refused
+    }
 
 
 def declare(
@@ -79,6 +80,6 @@ def declare(
         problems = _problems.get()
         if problems is None:
             raise
-        problems.append(str(error))
+        problems[name] = str(error)
         return default
     return value

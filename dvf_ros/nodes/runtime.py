@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ from typing import Protocol, runtime_checkable
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -22,7 +24,15 @@ from dvf_ros.nodes.memory import settled_memory
 from dvf_ros.nodes.transport import without_shared_memory
 
 ENDING = {signal.SIGINT, signal.SIGTERM}
-BAD_START = (ValueError, OSError, InvalidParameterTypeException, InvalidParameterValueException)
+BAD_START = (
+    ValueError,
+    OSError,
+    InvalidParameterTypeException,
+    InvalidParameterValueException,
+    # What follows --ros-args and cannot be read: a log level, a parameter file, a remapping.
+    rclpy_implementation.RCLError,
+    rclpy_implementation.UnknownROSArgsError,
+)
 
 
 @runtime_checkable
@@ -49,11 +59,11 @@ def run(
         os.environ.update(without_shared_memory(os.environ, get_rmw_implementation_identifier()))
     # rclpy's own handlers would shut the context down first, and no stop command could go out after that.
     signals = _note_signals()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make_node()
     except BAD_START as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        print(f"{type(error).__name__}: {_without_places(error)}", file=sys.stderr, flush=True)
         rclpy.try_shutdown()
         return 1
     spinner = executor()
@@ -81,6 +91,11 @@ def run(
         node.destroy_node()
         rclpy.try_shutdown()
     return int(done.result() or 0)
+
+
+def _without_places(error: Exception) -> str:
+    """What is wrong, without where in rcl's own sources it was found."""
+    return re.sub(r", at \S+\.c:\d+", "", str(error))
 
 
 def _note_signals() -> socket.socket:

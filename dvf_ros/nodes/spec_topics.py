@@ -80,6 +80,14 @@ class StateTopics:
         return receive
 
 
+def state_frame(spec: RobotSpec, frames: Mapping[str, str]) -> str:
+    """The frame of the first of the state's sources that has one, in the spec's order; empty if none has.
+
+    `frames` are those that the sources last had, by their keys. The spec's own frame is that of the commands.
+    """
+    return next((frames[source.key] for source in spec.state if frames.get(source.key)), "")
+
+
 class CommandTopic:
     """Publisher of one action topic; `frame` is the frame_id of its messages."""
 

@@ -22,7 +22,8 @@ from dvf_ros.nodes.live_parameters import follow_changes
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.robot_spec import declare_spec, load_spec
 from dvf_ros.nodes.runtime import run
-from dvf_ros.nodes.spec_topics import StateTopics
+from dvf_ros.nodes.spec_topics import StateTopics, state_frame
+from dvf_ros.nodes.trained_agent import check_checkpoint, declare_checkpoint
 
 if TYPE_CHECKING:
     from dvf_ros.core.expression import Expression
@@ -39,7 +40,7 @@ class ValueMonitor(Node):
         super().__init__("value_monitor")
         with told_together(self):
             spec_file = declare_spec(self)
-            checkpoint = declare(self, "checkpoint", "", "Trained agent (the .yaml beside its .safetensors)")
+            checkpoint = declare_checkpoint(self)
             device = declare(
                 self,
                 "device",
@@ -54,6 +55,7 @@ class ValueMonitor(Node):
             reward = declare(self, "reward", "", "Reward as an expression; empty: the learned one", read_only=False)
             self._seed = declare(self, "seed", 0, "Seed: the same state gives the same value", low=0, high=2**31 - 1)
         self._spec = load_spec(spec_file)
+        check_checkpoint(checkpoint)
         self._load(checkpoint, device, futures)
         self._agent.set_reward(self._read(reward))
         self._aligner = Aligner(self._spec.state)
@@ -61,11 +63,11 @@ class ValueMonitor(Node):
         self._age = float("inf")
         self._latest: ValueEstimate | None = None
         self._seconds = 0.0
-        StateTopics(self, self._spec, self._aligner.push)
+        self._states = StateTopics(self, self._spec, self._aligner.push)
         self._publisher = self.create_publisher(ValueEstimate, "~/value", 1)
         self.create_timer(1 / rate, self._on_timer, clock=beat_clock(self))
         follow_changes(self, check=self._check, apply=self._apply)
-        steady_updater(self, "value_monitor").add("value", self._diagnose)
+        steady_updater(self, self._spec.robot).add("value", self._diagnose)
         self.get_logger().info(
             f"values of {self._spec.robot} {self._spec.task} by the reward: {self._agent.reward_name}"
         )
@@ -107,8 +109,9 @@ class ValueMonitor(Node):
             self._problem = str(error)
             return
         self._seconds = time.perf_counter() - begin
+        frame = state_frame(self._spec, self._states.frames)
         self._latest = ValueEstimate(
-            header=Header(stamp=Time(nanoseconds=stamp).to_msg(), frame_id=self._spec.frame),
+            header=Header(stamp=Time(nanoseconds=stamp).to_msg(), frame_id=frame),
             value=float(estimate.value[0]),
             standard_error=float(estimate.standard_error[0]),
             disagreement=float(estimate.disagreement[0]),

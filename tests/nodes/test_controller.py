@@ -121,7 +121,7 @@ def stands(commands: list[Twist]) -> bool:
 
 def test_from_configure_to_cleanup(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
     processes, observer = ros
-    base = Base(observer)
+    base = Base(observer, frame="odom")
     commands = observer.collect(Twist, "cmd_vel")
     statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
     scores, futures, values = (
@@ -145,6 +145,8 @@ def test_from_configure_to_cleanup(ros: tuple[Processes, Observer], checkpoint: 
     assert len(candidates) == len(scores[-1].scores) == 32 and scores[-1].chosen == np.argmax(scores[-1].scores)
     assert len(futures[-1].states) == len(futures[-1].offsets_s) * spec.state_size
     assert futures[-1].names == list(spec.state_names) and np.isfinite(values[-1].value)
+    frames = [list(messages)[-1].header.frame_id for messages in (statuses, scores, futures, values)]
+    assert frames == ["", spec.frame, "odom", "odom"], "actions are in another frame than the state"
 
     base.imu_runs = False
     wait_for(lambda: stands(commands), "a stop when the IMU falls silent")

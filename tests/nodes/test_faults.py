@@ -11,7 +11,7 @@ from benchmarks.faults.hostile import run_messages, run_parameters, run_specs
 from benchmarks.faults.lifecycle import run_lifecycle
 from benchmarks.faults.matrix import run_matrix
 from benchmarks.faults.processes import run_deaths
-from benchmarks.faults.resumes import run_resumes
+from benchmarks.faults.resumes import A_PERIOD_DEGREES, run_resumes
 from benchmarks.faults.rig import small_checkpoint
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -54,7 +54,7 @@ def test_a_robot_that_was_moved_by_hand_while_it_was_stopped_goes_on_from_there(
     checkpoint: Path, tmp_path: Path
 ) -> None:
     for resumption in run_resumes(checkpoint, tmp_path, repeats=1):
-        assert resumption.degrees <= 1.0, resumption
+        assert resumption.degrees <= 1.0 and resumption.moving_degrees <= A_PERIOD_DEGREES, resumption
 
 
 def test_going_round_the_lifecycle_keeps_nothing(checkpoint: Path, tmp_path: Path) -> None:
@@ -64,7 +64,8 @@ def test_going_round_the_lifecycle_keeps_nothing(checkpoint: Path, tmp_path: Pat
 
 
 def test_hostile_specs_and_parameters_are_refused_with_a_reason() -> None:
-    assert run_specs(100) > 0 and run_parameters(50) > 0
+    refused, taken = run_specs(100)
+    assert refused > 0 and taken > 0 and run_parameters(50) > 0
 
 
 def test_hostile_messages_move_nothing(checkpoint: Path, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
-"""Two robots side by side from the launch file that a user starts: each under its own namespace, neither disturbed."""
+"""What `ros2 launch` starts: two robots side by side, neither disturbed; parameters for the node that they name."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from geometry_msgs.msg import Twist
+from rcl_interfaces.srv import GetParameters
 from std_srvs.srv import SetBool, Trigger
 
 from dvf_ros.msg import ControllerStatus
@@ -38,50 +41,67 @@ def generate_launch_description():
 """
 
 
-def test_two_robots_from_one_launch(checkpoint: Path, tmp_path: Path) -> None:
-    file = tmp_path / "both.launch.py"
-    file.write_text(LAUNCH.replace("SPEC", str(CONFIG / "base_goto.yaml")).replace("CHECKPOINT", str(checkpoint)))
-    with ros_domain(tmp_path) as (processes, observer):
-        environment = os.environ | {
-            "ROS_DOMAIN_ID": str(processes.domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        }
-        log = (tmp_path / "launch.log").open("wb")
-        # A script that runs in the background leaves SIGINT ignored to all that it starts; launch then never hears it.
-        command = ["env", "--default-signal=INT", "ros2", "launch", str(file)]
+@contextmanager
+def launched(domain: int, logs: Path, *words: str) -> Iterator[None]:
+    """What `ros2 launch` starts, on this domain, until the test is done with it."""
+    environment = os.environ | {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+    # A script that runs in the background leaves SIGINT ignored to all that it starts; launch then never hears it.
+    command = ["env", "--default-signal=INT", "ros2", "launch", *words]
+    with (logs / "launch.log").open("wb") as log:
         launch = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            robots = ("left", "right")
-            commands = {robot: observer.collect(Twist, f"{robot}/cmd_vel") for robot in robots}
-            statuses = {
-                robot: observer.collect(ControllerStatus, f"{robot}/controller/status", LATCHED) for robot in robots
-            }
-            bases = {robot: Base(observer, namespace=f"{robot}/") for robot in robots}
-            for robot in robots:
-                wait_for(lambda r=robot: moves(commands[r]), f"motion of {robot}", 120.0)
-
-            def goes_on(robot: str) -> None:
-                seen = len(commands[robot])
-                wait_for(lambda: len(commands[robot]) > seen + 5 and moves(commands[robot]), f"motion of {robot}")
-
-            bases["left"].imu_runs = False
-            wait_for(lambda: stands(commands["left"]), "a stop of the robot without an IMU")
-            wait_for(lambda: "imu" in statuses["left"][-1].reason, "its reason")
-            goes_on("right")
-            bases["left"].imu_runs = True
-            goes_on("left")
-
-            assert observer.call(Trigger, "right/command_gate/estop", Trigger.Request()).success
-            wait_for(lambda: stands(commands["right"]), "the e-stop of one robot")
-            goes_on("left")
-            assert observer.call(SetBool, "left/controller/pause", SetBool.Request(data=True)).success
-            wait_for(lambda: stands(commands["left"]), "the pause of the other")
-            assert observer.call(Trigger, "right/command_gate/release", Trigger.Request()).success
-            goes_on("right")
-            assert stands(commands["left"]) and statuses["left"][-1].state == ControllerStatus.PAUSED
-            topics = {name for name, _ in observer.node.get_topic_names_and_types()}
-            assert not {name for name in topics if name.startswith(("/controller", "/command_gate", "/cmd", "/unsafe"))}
+            yield
         finally:
             launch.send_signal(signal.SIGINT)
             launch.wait(30)
-            log.close()
+
+
+def test_two_robots_from_one_launch(checkpoint: Path, tmp_path: Path) -> None:
+    file = tmp_path / "both.launch.py"
+    file.write_text(LAUNCH.replace("SPEC", str(CONFIG / "base_goto.yaml")).replace("CHECKPOINT", str(checkpoint)))
+    with ros_domain(tmp_path) as (processes, observer), launched(processes.domain, tmp_path, str(file)):
+        robots = ("left", "right")
+        commands = {robot: observer.collect(Twist, f"{robot}/cmd_vel") for robot in robots}
+        statuses = {
+            robot: observer.collect(ControllerStatus, f"{robot}/controller/status", LATCHED) for robot in robots
+        }
+        bases = {robot: Base(observer, namespace=f"{robot}/") for robot in robots}
+        for robot in robots:
+            wait_for(lambda r=robot: moves(commands[r]), f"motion of {robot}", 120.0)
+
+        def goes_on(robot: str) -> None:
+            seen = len(commands[robot])
+            wait_for(lambda: len(commands[robot]) > seen + 5 and moves(commands[robot]), f"motion of {robot}")
+
+        bases["left"].imu_runs = False
+        wait_for(lambda: stands(commands["left"]), "a stop of the robot without an IMU")
+        wait_for(lambda: "imu" in statuses["left"][-1].reason, "its reason")
+        goes_on("right")
+        bases["left"].imu_runs = True
+        goes_on("left")
+
+        assert observer.call(Trigger, "right/command_gate/estop", Trigger.Request()).success
+        wait_for(lambda: stands(commands["right"]), "the e-stop of one robot")
+        goes_on("left")
+        assert observer.call(SetBool, "left/controller/pause", SetBool.Request(data=True)).success
+        wait_for(lambda: stands(commands["left"]), "the pause of the other")
+        assert observer.call(Trigger, "right/command_gate/release", Trigger.Request()).success
+        goes_on("right")
+        assert stands(commands["left"]) and statuses["left"][-1].state == ControllerStatus.PAUSED
+        topics = {name for name, _ in observer.node.get_topic_names_and_types()}
+        assert not {name for name in topics if name.startswith(("/controller", "/command_gate", "/cmd", "/unsafe"))}
+
+
+def test_the_recorder_takes_its_parameters_under_a_namespace_and_others_leave_them(tmp_path: Path) -> None:
+    file, spec = tmp_path / "recorder.yaml", CONFIG / "base_goto.yaml"
+    file.write_text((CONFIG / "recorder.yaml").read_text().replace("flush_period: 0.25", "flush_period: 0.5"))
+    words = ("record.launch.py", "namespace:=left", f"params_file:={file}", f"spec:={spec}", f"output:={tmp_path}")
+    with ros_domain(tmp_path) as (processes, observer), launched(processes.domain, tmp_path, "dvf_ros", *words):
+        processes.start("command_gate", {"spec": spec}, namespace="/left", params_file=file)
+
+        def value_of(node: str, name: str) -> float:
+            answer = observer.call(GetParameters, f"left/{node}/get_parameters", GetParameters.Request(names=[name]))
+            return answer.values[0].double_value
+
+        assert value_of("recorder", "flush_period") == 0.5
+        assert value_of("command_gate", "deadline") == 0.15

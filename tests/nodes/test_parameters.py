@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 import rclpy
+import yaml
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.parameters import declare, told_together
-from tests.nodes.harness import ros_domain
+from tests.nodes.harness import ros_domain, wait_for
 
 pytestmark = pytest.mark.ros
+
+CONFIG = Path(__file__).parents[2] / "config"
 
 NODES = (
     "controller",
@@ -56,6 +61,38 @@ def test_what_ros_and_its_libraries_take_is_known(context: rclpy.Context) -> Non
     with told_together(node):
         assert declare(node, "rate", 5.0, "Hz", low=0.1, high=100.0) == 4.0
     node.destroy_node()
+
+
+@pytest.mark.parametrize("value", [0.01, 1])
+def test_a_known_parameter_with_a_bad_value_is_not_told_to_be_unknown(context: rclpy.Context, value: object) -> None:
+    node = node_with(context, deadline=value, deadlin=0.15)
+    with pytest.raises(ValueError) as raised, told_together(node):
+        declare(node, "deadline", 0.15, "s", low=0.02, high=10.0)
+    text = str(raised.value)
+    assert "Reason: Parameter deadline out of range" in text or "expecting type 'DOUBLE': deadline" in text
+    assert "parameter 'deadline': unknown" not in text
+    assert "parameter 'deadlin': unknown to /some_node; did you mean 'deadline'?" in text
+    node.destroy_node()
+
+
+@pytest.mark.parametrize("name", ["collect", "controller", "recorder", "sim", "value_monitor"])
+def test_a_parameter_file_names_the_nodes_that_it_is_for(name: str) -> None:
+    """One for all nodes would be refused by those of a launch file that do not know its parameters."""
+    file = CONFIG / f"{name}.yaml"
+    assert set(yaml.safe_load(file.read_text())) <= {f"/**/{node}" for node in NODES}
+
+
+@pytest.mark.slow
+def test_a_node_without_its_trained_agent_says_which_parameter_is_empty(tmp_path: Path) -> None:
+    spec = CONFIG / "base_goto.yaml"
+    told = "parameter 'checkpoint': expected a trained agent (YAML file), found none"
+    with ros_domain(tmp_path) as (processes, observer):
+        assert processes.start("value_monitor", {"spec": spec}).wait(60) == 1
+        assert told in processes.log("value_monitor") and "Traceback" not in processes.log("value_monitor")
+        processes.start("controller", {"spec": spec})
+        request = ChangeState.Request(transition=Transition(id=Transition.TRANSITION_CONFIGURE))
+        assert not observer.call(ChangeState, "controller/change_state", request).success
+        wait_for(lambda: told in processes.log("controller"), "the reason")
 
 
 @pytest.mark.slow

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rclpy.node import Node
@@ -81,3 +83,31 @@ def test_what_a_user_can_mend_is_told_in_a_line(capsys: pytest.CaptureFixture[st
 
     assert run(make) == 1
     assert capsys.readouterr().err == "ValueError: expected this, found that\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--log-level", "loud"), "Couldn't parse log level: '--log-level loud'"),
+        (
+            ("--params-file", "flat.yaml"),
+            "'--params-file flat.yaml'. Error: Cannot have a value before ros__parameters",
+        ),
+        (("--params-file", "nope.yaml"), "'--params-file nope.yaml'. Error: Error opening YAML file"),
+        (("-r", "__node:=a-b"), "Couldn't parse remap rule: '-r __node:=a-b'"),
+        (("--loud",), "UnknownROSArgsError: ['--loud']"),
+    ],
+)
+def test_ros_arguments_that_cannot_be_read_are_told_in_a_line(
+    words: tuple[str, ...],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("flat.yaml").write_text("deadline: 0.15\n")
+    monkeypatch.setattr(sys, "argv", ["node", "--ros-args", *words])
+    assert run(lambda: Node("never_made")) == 1
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1 and ".c:" not in told

@@ -16,7 +16,7 @@ from lifecycle_msgs.msg import Transition
 from rclpy.qos import DurabilityPolicy
 
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.nodes.spec_topics import StateTopics
+from dvf_ros.nodes.spec_topics import StateTopics, state_frame
 from tests.nodes.harness import Observer, Processes, ros_domain, wait_for
 from tests.nodes.test_controller import CONFIG, change_state
 
@@ -75,6 +75,14 @@ class Heard:
 
     def _refuse(self, topic: str, reason: str) -> None:
         self.refused.append(reason)
+
+
+def test_the_frame_of_a_state_is_that_of_its_first_source_that_has_one() -> None:
+    spec = RobotSpec.load(CONFIG / "base_goto.yaml")
+    heard_later_first = {"imu": "imu_link", "odom": "odom"}
+    assert state_frame(spec, heard_later_first) == "odom"
+    assert state_frame(spec, {"odom": "", "imu": "imu_link"}) == "imu_link"
+    assert state_frame(spec, {}) == "", "not the commands'"
 
 
 def test_transforms_are_joined_over_the_topic_of_those_that_never_change(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def ros(tmp_path: Path) -> Iterator[tuple[Processes, Observer]]:
 
 def test_values_of_what_is_seen(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
     processes, observer = ros
-    base = Base(observer)
+    base = Base(observer, frame="odom")
     base.x = 0.25
     reports = observer.collect(DiagnosticArray, "/diagnostics")
     parameters = {"spec": CONFIG / "base_goto.yaml", "checkpoint": checkpoint, "futures": FUTURES, "rate": 20.0}
@@ -57,6 +57,7 @@ def test_values_of_what_is_seen(ros: tuple[Processes, Observer], checkpoint: Pat
 
     agent.configure(agent.decision.__class__(futures=FUTURES))
     assert agrees(values[-1]) and values[-1].standard_error > 0
+    assert values[-1].header.frame_id == "odom", "the state's frame, not the commands'"
     assert values[-1].samples == FUTURES and values[-1].discount == pytest.approx(0.97)
     running = wait_for(lambda: report("running"), "a report of the values")
     assert {"value", "standard error", "disagreement", "reward", "input age (s)"} <= {
