@@ -19,6 +19,7 @@ SPEC = RobotSpec.parse("""
 robot: arm
 task: move
 rate: 50.0
+frame: world
 state:
   - topic: joint_states
     type: sensor_msgs/msg/JointState

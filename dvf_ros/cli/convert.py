@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,8 +24,8 @@ from dvf_ros.data.report import REPORT, BagReport, Report
 from dvf_ros.data.sharding import convert_shard
 from dvf_ros.learning.config import require_at_least
 
-WARNINGS = 5  # of each bag
-ROWS = 20  # bags listed one by one in the summary; the report file has them all
+ROWS = 20  # bags, and kinds of warning, listed one by one in the summary; the report file has them all
+NUMBER = re.compile(r"(?<![\w/])\d+(\.\d+)?(e[+-]?\d+)?(?![\w/])")  # by itself, and no part of a name
 
 
 @dataclass(frozen=True)
@@ -150,10 +151,7 @@ def summarize(report: Report, dataset: Path, console: Console) -> None:
     console.print(table)
     if len(bags) > ROWS:
         console.print(f"… and {len(bags) - ROWS} more")
-    for bag in bags[:ROWS]:
-        for warning in bag.warnings[:WARNINGS]:
-            console.print(f"[bold red]![/] {escape(bag.source)}: {escape(warning)}")
-    for warning in report.warnings:
+    for warning in (*_common_warnings(report), *report.warnings):
         console.print(f"[bold red]![/] {escape(warning)}")
     broken = f", {len(report.broken)} broken" if report.broken else ""
     console.print(
@@ -161,3 +159,17 @@ def summarize(report: Report, dataset: Path, console: Console) -> None:
         f"all of it in {dataset / REPORT}",
         markup=False,
     )
+
+
+def _common_warnings(report: Report) -> list[str]:
+    """The bags' own warnings, those of most bags first; what differs in its numbers only is said once, for one bag."""
+    bags_of: dict[str, dict[str, str]] = {}
+    for bag in report.bags:
+        for warning in bag.warnings:
+            bags_of.setdefault(NUMBER.sub("#", warning), {}).setdefault(bag.source, warning)
+    groups = sorted(bags_of.values(), key=len, reverse=True)
+    said = []
+    for group in groups[:ROWS]:
+        source, warning = next(iter(group.items()))
+        said.append(f"{source}: {warning}" if len(group) == 1 else f"{len(group)} bags, such as {source}: {warning}")
+    return [*said, f"… and {len(groups) - ROWS} more kinds of warning"] if len(groups) > ROWS else said

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 
 from dvf_ros.core.parsing import ConfigError
@@ -22,6 +23,20 @@ from dvf_ros.data.inspection import Inspection, Topic, inspect_bag
 LONGEST_VALUE = 100  # characters of recorder metadata shown; a spec has many
 COLORS = {"state": "cyan", "action": "yellow", "outcome": "green", "none": "dim"}
 PICTURES = (".png", ".pdf", ".svg")
+LAST = "could be"
+COLUMNS: dict[str, JustifyMethod] = {
+    "topic": "left",
+    "type": "left",
+    "definition": "left",
+    "messages": "right",
+    "rate Hz": "right",
+    "jitter ms": "right",
+    "longest silence s": "right",
+    "gaps": "right",
+    "header's clock": "left",
+    LAST: "left",
+}
+WIDEST = 10_000  # characters that a table may ask for
 
 
 @dataclass(frozen=True)
@@ -69,16 +84,17 @@ def _print(bag: Inspection, console: Console) -> None:
         f"[bold]{escape(bag.path.name)}[/]: {count} messages of {len(bag.heard)} topics in {bag.duration:.1f} s"
         f" from {start:%Y-%m-%d %H:%M:%S} UTC"
     )
+    topics = sorted(bag.heard, key=lambda topic: (list(COLORS).index(topic.role), topic.name))
+    rows = [_row(topic) for topic in topics]
     table = Table(box=None, header_style="bold")
-    for name in ("topic", "type", "definition"):
-        table.add_column(name, overflow="fold")
-    for name in ("messages", "rate Hz", "jitter ms", "longest silence s", "gaps"):
-        table.add_column(name, justify="right")
-    table.add_column("header's clock")
-    table.add_column("could be")
-    for topic in sorted(bag.heard, key=lambda topic: (list(COLORS).index(topic.role), topic.name)):
-        table.add_row(*_row(topic))
-    console.print(table)
+    for name, justify in COLUMNS.items():
+        table.add_column(name, justify=justify, no_wrap=name != LAST)
+    for row in rows:
+        table.add_row(*row)
+    if console.measure(table, options=console.options.update(width=WIDEST)).minimum <= console.width:
+        console.print(table)
+    else:
+        _print_listed(rows, console)
     if silent := [topic.name for topic in bag.topics.values() if not topic.count]:
         console.print(f"without messages: {escape(', '.join(silent))}", style="dim")
     for key, value in bag.custom.items():
@@ -86,6 +102,15 @@ def _print(bag: Inspection, console: Console) -> None:
         console.print(f"recorder: {escape(key)} = {escape(short)}")
     for warning in bag.warnings:
         console.print(f"[bold red]![/] {escape(warning)}")
+
+
+def _print_listed(rows: list[tuple[str, ...]], console: Console) -> None:
+    """The same for a terminal that is too narrow for the table; no topic's name is broken, however long it is."""
+    for name, kind, *cells in rows:
+        between = "  " if len(f"{name}  {kind}") <= console.width else "\n    "
+        console.print(f"[bold]{name}[/]{between}{kind}", soft_wrap=True)
+        said = [f"{column}: {cell}" for column, cell in zip(list(COLUMNS)[2:], cells, strict=True) if cell]
+        console.print(Padding("; ".join(said), (0, 0, 0, 4)))
 
 
 def _row(topic: Topic) -> tuple[str, ...]:

@@ -6,8 +6,6 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from dvf_ros.core.parsing import nearest
-
 INTERRUPTED = 130
 """The exit status of a shell's command that was ended by Ctrl-C."""
 
@@ -30,6 +28,10 @@ COMMANDS = {
 }
 
 
+# Modules that are in no plain installation -> the extra that brings them.
+EXTRAS = {"robosuite": "sim", "mujoco": "sim", "ray": "fleet"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns its exit status: 2 for a command line that cannot be meant."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -37,15 +39,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(_help())
         return 0 if words else 2
     name, *rest = words
-    if name not in COMMANDS:
-        print(f"dvf: unknown command '{name}'; {nearest(name, COMMANDS)}", file=sys.stderr)
-        return 2
-    import tyro
-
-    module = importlib.import_module(f"dvf_ros.cli.{name}")
-    args = tyro.cli(getattr(module, name.capitalize()), prog=f"dvf {name}", args=rest)
     try:
-        return module.main(args)
+        return _run(name, rest)
+    except ModuleNotFoundError as error:
+        # One of the package's own is a bug; any other one belongs to an installation that is not whole.
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", "dvf_ros"):
+            raise
+        extra = f"[{EXTRAS[missing]}]" if missing in EXTRAS else ""
+        print(
+            f"dvf {name}: the Python module '{missing}' is missing here; in a checkout: make setup, then . ./env.sh;"
+            f" elsewhere: pip install '.{extra}' in the folder of the sources",
+            file=sys.stderr,
+        )
+        return 1
     except ValueError as error:
         # The package's own errors speak to whoever typed the command; any other one is a bug and shows where it is.
         if not type(error).__module__.startswith("dvf_ros."):
@@ -60,6 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"dvf {name}: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _run(name: str, rest: Sequence[str]) -> int:
+    from dvf_ros.core.parsing import nearest
+
+    if name not in COMMANDS:
+        print(f"dvf: unknown command '{name}'; {nearest(name, COMMANDS)}", file=sys.stderr)
+        return 2
+    import tyro
+
+    module = importlib.import_module(f"dvf_ros.cli.{name}")
+    args = tyro.cli(getattr(module, name.capitalize()), prog=f"dvf {name}", args=rest)
+    return int(module.main(args))
 
 
 def _help() -> str:

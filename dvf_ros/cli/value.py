@@ -15,6 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.core.spec_differences import differences
 from dvf_ros.data.checks import require_usable
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning.agent import DvfAgent
@@ -109,8 +110,9 @@ def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
     require_usable(reference)
     if reference.spec.digest != agent.spec.digest:
         raise DatasetError(
-            f"'{folder}': expected data of the agent's spec {agent.spec.digest}, found {reference.spec.digest}: "
-            "convert its bags with the agent's spec"
+            f"'{folder}': expected data of the agent's spec, found another: "
+            f"{differences(agent.spec, reference.spec, ('the agent has', 'the data'))} (digests {agent.spec.digest} "
+            f"and {reference.spec.digest}); convert its bags with the agent's spec"
         )
 
     def follow(drivers: np.ndarray) -> Iterable[int]:

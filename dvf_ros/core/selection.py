@@ -142,7 +142,9 @@ class FieldSelector:
                 if item.kind == "quaternion":
                     self._check_rotation(item, numbers)
                 return numbers
-        except (AttributeError, IndexError, TypeError) as error:
+        except AttributeError as error:
+            raise self._error(item, f"path '{item.path}': {_lack(error)}") from error
+        except (IndexError, TypeError) as error:
             raise self._error(item, f"the message has no '{item.path}' ({error})") from error
         if item.kind == "joints":
             return self._select_joints(item, value, message)
@@ -176,6 +178,17 @@ class FieldSelector:
 
     def _error(self, item: Field, message: str) -> SelectionError:
         return SelectionError(f"topic '{self.source.topic}', field '{item.name}': {message}")
+
+
+def _lack(error: AttributeError) -> str:
+    """What part of a message has no field of a name, and which it has that is nearest."""
+    part, name = error.obj, error.name or ""
+    if hasattr(part, "get_fields_and_field_types"):  # one of rclpy's
+        known = list(part.get_fields_and_field_types())
+    else:
+        known = [word for word in getattr(part, "__dict__", ()) if not word.startswith("_")]
+    kind = getattr(part, "__msgtype__", type(part).__name__)
+    return f"{kind} has no '{name}'; {nearest(name, known)}"
 
 
 def _getter(source: Source) -> Callable[[Any], Any] | None:

@@ -190,7 +190,10 @@ class RobotSpec:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what the spec says about state, action and rate: equal digests mean exchangeable data."""
+        """SHA-256 of what the spec says about state, action and rate: equal digests mean exchangeable data.
+
+        Where two are unlike, spec_differences says why.
+        """
         meaning = repr((self.robot, self.task, self.rate, self.state, self.action))
         meaning += "".join(repr((source.key, source.resample)) for source in self.state if source.child)
         meaning += "".join(repr((source.key, source.resample)) for source in self.state if source.resample != "hold")

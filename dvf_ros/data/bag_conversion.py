@@ -20,7 +20,7 @@ from dvf_ros.data.episodes import EpisodeCutter, Label
 from dvf_ros.data.plausibility import Largest
 from dvf_ros.data.quick_reading import QuickTopic
 from dvf_ros.data.report import REPORT, BagReport
-from dvf_ros.data.stamp_audit import clock_warnings
+from dvf_ros.data.stamp_audit import clock_warnings, frame_warnings
 
 VERSION = 3  # counts up when the same bags would give other numbers
 OUTCOMES = {"success": True, "failure": False}
@@ -109,7 +109,7 @@ def _fill(report: BagReport, bag: Path, spec: RobotSpec, options: Options, part:
         report.sources[key]["joint_order_changes"] = changes
     report.largest = largest.to_report()
     report.warnings += [text for audit in cutter.audits for text in audit.warnings()]
-    report.warnings += [*clock_warnings(cutter.audits), *largest.warnings()]
+    report.warnings += [*frame_warnings(cutter.audits, spec), *clock_warnings(cutter.audits), *largest.warnings()]
     report.status = "converted" if cut.kept else "empty"
     if not cut.kept:
         silent = f"nothing usable on {', '.join(cutter.silent)}" if cutter.silent else ""

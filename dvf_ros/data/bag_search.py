@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.spec_differences import differences
 from dvf_ros.data.bag_reader import read_custom
 from dvf_ros.data.bag_storage import STORAGE, storage_files
 
@@ -60,8 +61,10 @@ def spec_of(bags: Sequence[Path]) -> RobotSpec:
             continue
         spec = RobotSpec.parse(text, f"spec of '{bag}'")
         if first and first[1].digest != spec.digest:
+            found = differences(first[1], spec, ("first", "then"))
             raise ConversionError(
-                f"'{first[0]}' and '{bag}' were recorded with different specs; convert one kind at a time"
+                f"'{first[0]}' and '{bag}' were recorded with different specs ({found}); convert one kind at a time, or"
+                " name the spec of all with --spec"
             )
         first = first or (bag, spec)
     if first is None:

@@ -12,6 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
+from dvf_ros.core.interrupts import end_at_interrupts, interrupts_wait
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, VERSION, Options, convert_bag, hash_of, part_name
 from dvf_ros.data.bag_reader import bag_digest
@@ -42,14 +43,14 @@ def convert(
 
     The same bags, spec, options and labels give the same bytes; where the folder already holds that dataset nothing
     is done. An interrupted run goes on where it stopped. `progress(done, total, bag)` is called after each bag. Raises
-    ConversionError (no bag, spec or episode, a folder that holds anything else) and ConfigError (a spec that cannot be
-    meant).
+    ConversionError (no bag, spec or episode, jobs below 1, a folder that holds anything else) and ConfigError (a spec
+    that cannot be meant).
     """
     folder = Path(folder)
     bags = find_bags(paths)
     earlier = earlier_conversion(folder, paths)
     spec = spec or spec_of(bags)
-    jobs = min(jobs or os.cpu_count() or 1, len(bags))
+    jobs = processes(jobs, len(bags))
     digests = digests_of(bags, jobs)
     require_same_bags(folder, earlier, {*digests, *(bag.name for bag in bags)} - {""})
     reports = {bag: BagReport(bag.name, digest) for bag, digest in zip(bags, digests, strict=True)}
@@ -66,6 +67,13 @@ def convert(
     whole = assemble(folder, spec, options, labelled, [folder / PARTS], idle)
     shutil.rmtree(folder / PARTS)
     return whole
+
+
+def processes(jobs: int | None, bags: int) -> int:
+    """How many processes convert so many bags: `jobs`, by default one a core; raises ConversionError below 1."""
+    if jobs is not None and jobs < 1:
+        raise ConversionError(f"jobs: expected at least 1, found {jobs}; leave it out for one a core")
+    return max(min(jobs or os.cpu_count() or 1, bags), 1)
 
 
 def inputs_of(spec: RobotSpec, options: Options, bags: Sequence[BagReport]) -> str:
@@ -97,14 +105,18 @@ def convert_bags(
         yield from ((bag, work(bag)) for bag in bags)
         return
     # Forking a process that has threads (a progress bar) may dead-lock the child.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(work, bag): bag for bag in bags}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=end_at_interrupts) as pool:
         try:
+            with interrupts_wait():
+                futures = {pool.submit(work, bag): bag for bag in bags}
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool as error:
             hint = "out of memory? Run again with --jobs 1: it goes on where it stopped"
             raise ConversionError(f"a worker process died ({hint})") from error
+        finally:
+            pool.shutdown(cancel_futures=True)  # a run that is ended waits for the bags in work, and for no others
 
 
 def assemble(

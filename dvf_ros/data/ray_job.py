@@ -1,4 +1,4 @@
-"""The same conversion as a Ray Data job, for a fleet: pip install dvf_ros[fleet]."""
+"""The same conversion as a Ray Data job, for a fleet; needs the extra `fleet`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, Options, convert_bag
-from dvf_ros.data.bag_search import ConversionError, find_bags, spec_of
+from dvf_ros.data.bag_search import find_bags, spec_of
 from dvf_ros.data.conversion import assemble, with_label
 from dvf_ros.data.labels import NO_LABELS, Labels
 from dvf_ros.data.report import BagReport, Report
@@ -29,12 +29,10 @@ def convert_on_ray(
     """Convert bags to the dataset `folder` on the Ray cluster of this process, or on one started here.
 
     Bags and `folder` lie on a file system that all machines share; at most `workers` bags are converted at a time.
-    The dataset is that of `convert`, byte for byte. Raises ConversionError, also where Ray is not installed.
+    The dataset is that of `convert`, byte for byte. Raises ConversionError.
     """
-    try:
-        import ray.data
-    except ImportError as error:
-        raise ConversionError("Ray Data is not installed; pip install 'dvf_ros[fleet]'") from error
+    import ray.data
+
     folder = Path(folder).resolve()
     bags = [bag.resolve() for bag in find_bags(paths)]
     earlier = earlier_conversion(folder, paths)

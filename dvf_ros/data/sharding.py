@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, VERSION, Options, hash_of
 from dvf_ros.data.bag_search import ConversionError, find_bags, spec_of
-from dvf_ros.data.conversion import Progress, assemble, convert_bags, quiet, with_label
+from dvf_ros.data.conversion import Progress, assemble, convert_bags, processes, quiet, with_label
 from dvf_ros.data.cutting import Cutting
 from dvf_ros.data.labels import NO_LABELS, Labels
 from dvf_ros.data.report import BagReport, Report, write_json
@@ -44,9 +43,9 @@ def convert_shard(
     require_free(folder, paths, own=(folder / SHARD).exists() or (folder / PARTS).is_dir())
     spec = spec or spec_of(bags)
     own = {i: bag for i, bag in enumerate(bags) if i % count == index}
+    jobs = processes(jobs, len(own))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SHARD).unlink(missing_ok=True)
-    jobs = max(min(jobs or os.cpu_count() or 1, len(own)), 1)
     reports: dict[Path, BagReport] = {}
     for bag, report in convert_bags(list(own.values()), spec, options, folder / PARTS, jobs):
         reports[bag] = with_label(report, bag, labels)

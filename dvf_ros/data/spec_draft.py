@@ -147,9 +147,10 @@ def _lines(
     yield f"robot: {_flow(name)} # check: any name"
     yield "task: task # check: any name"
     yield f"rate: {rate} # Hz, check: {why}"
-    frames = [d.topic.first.header.frame_id for d in state if d.topic.header and d.topic.first.header.frame_id]
-    if frames:
-        yield f"frame: {_flow(frames[0])} # of commands, check"
+    # What is commanded says itself in which frame; where it does not, the state's is the likeliest.
+    framed = [d.topic for d in (*action, *state) if d.topic.header and d.topic.first.header.frame_id]
+    if framed:
+        yield f"frame: {_flow(framed[0].first.header.frame_id)} # of commands, check: {framed[0].name} has it"
     if reason:
         yield f"# Stamps: {reason}."
     yield ""

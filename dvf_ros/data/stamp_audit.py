@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dvf_ros.core.spec import Source
+from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.data.topic_timing import EARLIEST_WALL_NS
 
 FRAMES = 5  # frame_ids that are named
@@ -88,6 +88,20 @@ def _resampling(source: Source) -> str:
         return "hold"
     rotations = any(item.kind == "quaternion" for item in source.fields)
     return "linear, slerp" if rotations else "linear"
+
+
+def frame_warnings(audits: list[StampAudit], spec: RobotSpec) -> list[str]:
+    """Actions that were recorded in another frame than the one that commands are sent in."""
+    frames = {audit.source: audit.frames for audit in audits}
+    found = []
+    for source in spec.action:
+        others = ", ".join(f"'{frame}'" for frame in frames[source] if frame not in ("", spec.frame))
+        if others:
+            found.append(
+                f"{source.key}: expected commands in the spec's frame '{spec.frame}', which learned ones are sent in,"
+                f" found {others}: the robot would move another way; write the commands' frame into the spec"
+            )
+    return found
 
 
 def clock_warnings(audits: list[StampAudit]) -> list[str]:

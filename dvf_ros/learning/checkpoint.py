@@ -16,6 +16,7 @@ from safetensors.torch import load, save
 
 from dvf_ros.core.parsing import ConfigError, parse
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.spec_differences import differences
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.learning.training import Training
@@ -115,15 +116,16 @@ def load_checkpoint(
 
     `spec`, where given, must be the one that the agent was trained for; `decision`, where given, replaces the stored
     run-time settings, in which a device cuda counts as auto: which one there is is a matter of the machine. Raises
-    CheckpointError, with both digests where two did not agree, and ConfigError for settings that ask for what the agent
-    has not learned, or for a device that is not there.
+    CheckpointError, with both digests where two did not agree and the keys where specs did not, and ConfigError for
+    settings that ask for what the agent has not learned, or for a device that is not there.
     """
     path, numbers_path = halves(path)
     description = read_description(path)
     if spec is not None and spec.digest != description.spec_digest:
+        found = differences(RobotSpec.parse(description.spec, str(path)), spec, ("trained with", "here"))
         raise CheckpointError(
-            f"'{path}' was trained for the spec {description.spec_digest}, this robot's spec is {spec.digest}: "
-            "states or actions would be mixed up; train on data of this robot, or run with the checkpoint's own spec"
+            f"'{path}' was trained for the spec {description.spec_digest}, this robot's spec is {spec.digest}: {found}."
+            " States or actions would be mixed up; train on data of this robot, or run with the checkpoint's own spec"
         )
     try:
         numbers = numbers_path.read_bytes()

@@ -117,7 +117,9 @@ def test_what_others_earned_corrects_the_value(
     writer = DatasetWriter(tmp_path / "other", other_spec)
     writer.append(episode(0, "a"))
     writer.close()
-    with pytest.raises(DatasetError, match=r"expected data of the agent's spec .* convert its bags"):
+    with pytest.raises(
+        DatasetError, match=r"agent's spec, .*rate: the agent has 20.0, the data 10.0 .*convert its bags"
+    ):
         main(replace(args, reference=tmp_path / "other"))
 
 

@@ -39,7 +39,7 @@ def test_joints_by_name_whatever_their_order() -> None:
         (joints(a=1, c=2), "topic 'joints', field 'q': joint 'b' is not in the message; known: a, c"),
         (SimpleNamespace(name=["a", "b"], position=[1.0]), "expected 2 numbers, one a name, found 1"),
         (SimpleNamespace(name=["a", "b", "a"], position=[1.0, 2.0, 3.0]), "a joint name stands twice"),
-        (SimpleNamespace(name=["a", "b"]), "the message has no 'position'"),
+        (SimpleNamespace(name=["a", "b"]), "path 'position': SimpleNamespace has no 'position'; known: name"),
         (SimpleNamespace(name=[], position=[]), "joint 'a' is not in the message; known: none"),
     ],
 )
@@ -47,6 +47,30 @@ def test_joints_that_do_not_fit(message: SimpleNamespace, said: str) -> None:
     with pytest.raises(SelectionError) as error:
         FieldSelector(JOINTS).select(message)
     assert said in str(error.value)
+
+
+def lacking(path: str, message: object, kind: str = "scalar") -> str:
+    source = Source("t", "p/msg/T", (Field("f", path, kind),), stamp="receive")  # type: ignore[arg-type]
+    with pytest.raises(SelectionError) as error:
+        FieldSelector(source).select(message)
+    return str(error.value)
+
+
+def test_a_field_that_a_message_has_not_is_told_with_the_nearest() -> None:
+    pose = STORE.types["geometry_msgs/msg/Pose"]
+    point = STORE.types["geometry_msgs/msg/Point"](1.0, 2.0, 3.0)
+    message = SimpleNamespace(pose=pose(position=point, orientation=None), data=[1.0], flag=True)
+    has_no = "geometry_msgs/msg/Pose has no 'positon'; did you mean 'position'?"
+    assert lacking("pose.positon", message, "vector") == f"topic 't', field 'f': path 'pose.positon': {has_no}"
+    assert lacking("pose", message, "vector").endswith("Pose has no 'x'; known: orientation, position")
+    assert lacking("flg", message).endswith("SimpleNamespace has no 'flg'; did you mean 'flag'?")
+    assert lacking("flag.real.x", message).endswith("int has no 'x'; known: none")
+    assert "the message has no 'data[3]' (list index out of range)" in lacking("data[3]", message)
+
+
+def test_rclpy_s_messages_tell_their_fields_too() -> None:
+    pose = pytest.importorskip("geometry_msgs.msg", reason="needs ROS").Pose
+    assert lacking("positon.x", pose()).endswith("Pose has no 'positon'; did you mean 'position'?")
 
 
 def test_arrays_elements_and_vectors() -> None:

@@ -96,9 +96,9 @@ def pose_stamped(stamp: int, x: float, y: float = 0.0, z: float = 0.0) -> Any:
     return make("geometry_msgs/msg/PoseStamped", header=header(stamp), pose=pose(x, y, z))
 
 
-def twist_stamped(stamp: int, x: float, y: float = 0.0, z: float = 0.0) -> Any:
+def twist_stamped(stamp: int, x: float, y: float = 0.0, z: float = 0.0, frame: str = SPEC.frame) -> Any:
     motion = twist((x, y, z), (0, 0, 0))
-    return make("geometry_msgs/msg/TwistStamped", header=header(stamp), twist=motion)
+    return make("geometry_msgs/msg/TwistStamped", header=header(stamp, frame), twist=motion)
 
 
 def outcome(stamp: int, reward: float, success: bool = False, terminated: bool = False) -> Any:

@@ -164,7 +164,9 @@ def test_bags_of_different_specs_are_refused_with_both_named(tmp_path: Path) -> 
     other = RobotSpec.parse(SPEC.text.replace("rate: 10.0", "rate: 5.0"))
     write_reach(tmp_path / "bags" / "one")
     write_reach(tmp_path / "bags" / "two", about=custom(spec=other))
-    with pytest.raises(ConversionError, match=r"one' and '.*two' were recorded with different specs"):
+    with pytest.raises(
+        ConversionError, match=r"one' and '.*two' were .*different specs \(rate: first 10.0, then 5.0\)"
+    ):
         convert([tmp_path / "bags"], tmp_path / "data", jobs=1)
     assert convert([tmp_path / "bags"], tmp_path / "data", other, jobs=1).episodes == 2
 
@@ -173,6 +175,14 @@ def test_without_any_spec_one_is_asked_for(tmp_path: Path) -> None:
     write_reach(tmp_path / "bag", about={})
     with pytest.raises(ConversionError, match="name one with --spec"):
         convert([tmp_path / "bag"], tmp_path / "data", jobs=1)
+
+
+@pytest.mark.parametrize("jobs", [0, -2])
+def test_no_process_and_fewer_are_refused(tmp_path: Path, jobs: int) -> None:
+    write_reach(tmp_path / "bag")
+    with pytest.raises(ConversionError, match=f"jobs: expected at least 1, found {jobs}; leave it out for one a core"):
+        convert([tmp_path / "bag"], tmp_path / "data", jobs=jobs)
+    assert not (tmp_path / "data").exists()
 
 
 def test_bags_are_found_in_folders(tmp_path: Path) -> None:

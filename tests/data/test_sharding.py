@@ -59,6 +59,9 @@ def test_shards_that_are_no_whole_are_refused(tmp_path: Path) -> None:
             merge(wrong, tmp_path / "data")
     with pytest.raises(ConversionError, match="0 <= i < n, found 2/2"):
         convert_shard([source], one, (2, 2))
+    with pytest.raises(ConversionError, match="jobs: expected at least 1, found -2"):
+        convert_shard([source], one, (0, 2), jobs=-2)
+    assert merge([one, two], tmp_path / "data").episodes == 5, "what is refused takes nothing away"
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,6 +160,13 @@ def test_another_robot_is_refused_with_both_digests(path: Path) -> None:
         load_checkpoint(path, other)
 
 
+def test_the_keys_in_which_another_robot_differs_are_named(path: Path) -> None:
+    slower = RobotSpec.parse(SPEC.text.replace("upper: [0.5, 0.5, 0.5]", "upper: [0.3, 0.3, 0.3]"))
+    found = r"action\[0\].fields\[0\].upper: trained with \[0.5, 0.5, 0.5\], here \[0.3, 0.3, 0.3\]"
+    with pytest.raises(CheckpointError, match=rf"{SPEC.digest}.*{slower.digest}: {found}\. States or actions"):
+        load_checkpoint(path, slower)
+
+
 def test_an_altered_spec_is_refused(path: Path) -> None:
     alter(path, spec=SPEC.text.replace("rate: 20", "rate: 10"))
     with pytest.raises(CheckpointError, match="altered: expected its spec's digest"):
