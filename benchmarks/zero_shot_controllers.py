@@ -14,7 +14,7 @@ import os
 import shlex
 import statistics
 import sys
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from torch import Tensor
 
 from benchmarks.continued import TAKEN, Cell, Outcome, outcomes
 from benchmarks.parts import write_part
+from benchmarks.random_skill import some_skill
 from benchmarks.resumable import trained
 from benchmarks.task_data import TASKS, task_dataset
 from benchmarks.value_estimators import FUTURES, sampled
@@ -39,7 +40,7 @@ from dvf_ros.learning.driver import driver_by_motion
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
 from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.report.returns import recorded_rewards
-from dvf_ros.sim.behaviors import BEHAVIORS, Skill
+from dvf_ros.sim.behaviors import Skill
 
 UNSEEN = 6
 MOTION_SEED, PLAYED_SEED, BEGUN_SEED = 40_000, 50_000, 60_000
@@ -95,20 +96,6 @@ QUICK = Controllers(
     result=Path("results/zero_shot_quick.json"),
     bars=False,
 )
-
-
-def some_skill(level: float, rng: np.random.Generator) -> Skill:
-    """A skill at a level from 0 (novice) to 1 (expert), each of its numbers off by up to a quarter.
-
-    Between the four levels that have names every number is interpolated.
-    """
-    named = np.array([astuple(BEHAVIORS[name]) for name in ("novice", "clumsy", "adept", "expert")])
-    places = np.linspace(0.0, 1.0, len(named))
-    numbers = np.array([np.interp(level, places, column) for column in named.T]) * rng.uniform(
-        0.75, 1.25, named.shape[1]
-    )
-    skill = dict(zip(Skill.__dataclass_fields__, numbers.tolist(), strict=True))
-    return Skill(**skill | {name: min(skill[name], 1.0) for name in ("patience", "shallow")})
 
 
 def main(args: Controllers) -> int:
