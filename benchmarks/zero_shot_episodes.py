@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
 
@@ -51,6 +52,38 @@ class Cell:
         """What a finished cell is found by; the checkpoint is what its file is found by."""
         updates = self.regression_updates if self.controller == REGRESSED else NOTHING_REGRESSED
         return json.dumps([self.controller, astuple(self.goal), self.seed, self.steps, digest(DECISION, updates)])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Episodes of every controller towards every goal from every seed, `steps` control steps each."""
+
+    controllers: tuple[str, ...]
+    goals: tuple[Goal, ...]
+    seeds: range
+    steps: int
+    checkpoint: Path
+    regression_updates: int = NOTHING_REGRESSED
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The episodes."""
+        return [
+            Cell(controller, goal, seed, self.steps, self.checkpoint, self.regression_updates)
+            for controller in self.controllers
+            for goal in self.goals
+            for seed in self.seeds
+        ]
+
+    def measure(self, folder: Path, processes: int) -> dict[str, Any]:
+        """Run what the folder lacks, print the table, and return success and what was asked for."""
+        success = success_figures(outcomes(self.cells, folder, processes))
+        Console().print(success_table(success))
+        return success | {
+            "episodes_per_goal": len(self.seeds),
+            "steps": self.steps,
+            "goals": {goal.name: {"reward": goal.reward, "done": goal.done} for goal in self.goals},
+        }
 
 
 def outcomes(cells: Sequence[Cell], folder: Path, processes: int) -> list[tuple[Cell, dict[str, bool]]]:

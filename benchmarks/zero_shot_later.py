@@ -16,19 +16,10 @@ from pathlib import Path
 
 import torch
 import tyro
-from rich.console import Console
 
 from benchmarks.goals import drawn_goals
 from benchmarks.parts import write_part
-from benchmarks.zero_shot_episodes import (
-    CONTROLLERS,
-    REGRESSED,
-    Cell,
-    outcomes,
-    success_bars,
-    success_figures,
-    success_table,
-)
+from benchmarks.zero_shot_episodes import CONTROLLERS, REGRESSED, Plan, success_bars
 
 GOALS = drawn_goals(seed=0)
 COMPARED = tuple(name for name in CONTROLLERS if name != REGRESSED)
@@ -65,22 +56,10 @@ QUICK = Later(
 def main(args: Later) -> int:
     """Run what is missing; status 1 if a bar does not hold."""
     seeds = range(args.first_seed, args.first_seed + args.episodes)
-    cells = [
-        Cell(controller, goal, seed, args.steps, args.checkpoint)
-        for controller in COMPARED
-        for goal in GOALS
-        for seed in seeds
-    ]
-    success = success_figures(outcomes(cells, args.folder, args.processes))
-    Console().print(success_table(success))
-    about = {
-        "episodes_per_goal": args.episodes,
-        "steps": args.steps,
-        "goals": {goal.name: {"reward": goal.reward, "done": goal.done} for goal in GOALS},
-    }
-    bars = success_bars(success, "five goals that were drawn later") if args.bars else []
+    figures = Plan(COMPARED, GOALS, seeds, args.steps, args.checkpoint).measure(args.folder, args.processes)
+    bars = success_bars(figures, "five goals that were drawn later") if args.bars else []
     command = shlex.join(["python", "-m", "benchmarks.zero_shot_later", *sys.argv[1:]])
-    return 0 if write_part(args.result, "later", success | about, bars, seeds, command) else 1
+    return 0 if write_part(args.result, "later", figures, bars, seeds, command) else 1
 
 
 if __name__ == "__main__":

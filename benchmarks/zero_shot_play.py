@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import tyro
-from rich.console import Console
 from rich.progress import track
 from safetensors.torch import save_file
 
@@ -23,17 +22,7 @@ from benchmarks.parts import write_part
 from benchmarks.regressed_value import regress
 from benchmarks.resumable import stored_agent
 from benchmarks.task_data import require_episodes
-from benchmarks.zero_shot_episodes import (
-    CONTROLLERS,
-    DECISION,
-    REGRESSED,
-    Cell,
-    outcomes,
-    regressed_path,
-    success_bars,
-    success_figures,
-    success_table,
-)
+from benchmarks.zero_shot_episodes import CONTROLLERS, DECISION, REGRESSED, Plan, regressed_path, success_bars
 from dvf_ros.cli.play import Play
 from dvf_ros.cli.play import main as play
 from dvf_ros.cli.train import Train
@@ -100,23 +89,11 @@ def main(args: ZeroShot) -> int:
     if REGRESSED in args.controllers:
         _regress(dataset, agent, checkpoint, args.regression_updates)
     seeds = range(args.first_seed, args.first_seed + args.episodes)
-    cells = [
-        Cell(controller, goal, seed, args.steps, checkpoint, args.regression_updates)
-        for controller in args.controllers
-        for goal in GOALS
-        for seed in seeds
-    ]
-    success = success_figures(outcomes(cells, args.folder, args.processes))
-    Console().print(success_table(success))
-    about = {
-        "episodes_per_goal": args.episodes,
-        "steps": args.steps,
-        "frames_of_play": dataset.frames,
-        "goals": {goal.name: {"reward": goal.reward, "done": goal.done} for goal in GOALS},
-    }
-    bars = success_bars(success, "the five goals") if args.bars else []
+    plan = Plan(args.controllers, GOALS, seeds, args.steps, checkpoint, args.regression_updates)
+    figures = plan.measure(args.folder, args.processes) | {"frames_of_play": dataset.frames}
+    bars = success_bars(figures, "the five goals") if args.bars else []
     command = shlex.join(["python", "-m", "benchmarks.zero_shot_play", *sys.argv[1:]])
-    return 0 if write_part(args.result, "play", success | about, bars, seeds, command) else 1
+    return 0 if write_part(args.result, "play", figures, bars, seeds, command) else 1
 
 
 def _regress(dataset: Dataset, agent: DvfAgent, checkpoint: Path, updates: int) -> None:
