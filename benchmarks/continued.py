@@ -5,10 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ from rich.progress import track
 
 from benchmarks.task_data import TASKS
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.sim.behaviors import LiftBehavior, Skill
 from dvf_ros.sim.observation import Observation
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
@@ -60,8 +59,7 @@ def outcomes(cells: Sequence[Cell], folder: Path, processes: int) -> list[Outcom
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{hashlib.sha256(repr(cell).encode()).hexdigest()[:16]}.npz" for cell in cells]
     left = [number for number, path in enumerate(paths) if not path.exists()]
-    # Spawned, not forked: MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with WorkerPool(processes) as pool:
         played = pool.map(partial(outcome, TASKS["lift"].spec), [cells[number] for number in left])
         for number, found in zip(left, track(played, "going on", len(left), transient=True), strict=True):
             np.savez(paths[number], **asdict(found))

@@ -36,12 +36,13 @@ class LoggedFQE(FQE):
 
 
 def main() -> None:
-    """Read, clone the behavior, evaluate, and write the values (N,) of the queried states."""
+    """Read, clone the behavior, evaluate, and write the values (U, N) of the queried states after each of `updates`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", type=Path, help="npz: observations, actions, rewards, timeouts, query, query_actions")
     parser.add_argument("values", type=Path)
     parser.add_argument("--policy", choices=("cloned", "logged"), required=True)
-    parser.add_argument("--updates", type=int, required=True)
+    parser.add_argument("--cloning", type=int, required=True, help="updates of the cloned policy")
+    parser.add_argument("--updates", type=int, nargs="+", required=True, help="ascending")
     parser.add_argument("--discount", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
     args = parser.parse_args()
@@ -60,12 +61,15 @@ def main() -> None:
     kind = LoggedFQE
     actions = log["query_actions"]
     if args.policy == "cloned":
-        _fit(policy, data, args.updates)
+        _fit(policy, data, args.cloning)
         kind, actions = FQE, policy.predict(log["query"])
     config = FQEConfig(batch_size=BATCH, gamma=args.discount)
-    evaluation = kind(policy, config)
-    _fit(evaluation, data, args.updates)
-    np.save(args.values, evaluation.predict_value(log["query"], actions).reshape(-1))
+    evaluation, done, values = kind(policy, config), 0, []
+    for updates in args.updates:
+        _fit(evaluation, data, updates - done)
+        done = updates
+        values.append(evaluation.predict_value(log["query"], actions).reshape(-1))
+    np.save(args.values, values)
 
 
 def _fit(learner: Any, data: MDPDataset, updates: int) -> None:

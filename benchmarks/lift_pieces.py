@@ -8,10 +8,8 @@ longer from a hand on its way to the cube leads aside. Nothing tells in the data
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from rich.progress import track
 
 from benchmarks.task_data import require_episodes
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.data.dataset import Dataset, DatasetWriter, Episode
 from dvf_ros.sim.behaviors import LiftBehavior, Skill
 from dvf_ros.sim.observation import MAX_GRIPPER_WIDTH, Command, Observation
@@ -64,8 +63,7 @@ def pieces_dataset(folder: Path, episodes: int, processes: int) -> Dataset:
     """The dataset in `folder`, played first where there is none."""
     if not (folder / "episodes.parquet").exists():
         writer = DatasetWriter(folder, RobotSpec.load(SPEC))
-        # Spawned, not forked: MuJoCo's threads do not survive a fork.
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        with WorkerPool(processes) as pool:
             for episode in track(pool.map(play_piece, range(episodes)), "playing pieces", episodes, transient=True):
                 writer.append(episode)
         writer.close()

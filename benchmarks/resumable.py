@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.progress import Progress, track
 
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import (
@@ -85,8 +84,7 @@ def run_cells[Cell: Keyed](
     """
     found = dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
     left = [cell for cell in cells if cell.key not in found]
-    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool, open(path, "a") as file:
+    with WorkerPool(processes) as pool, open(path, "a") as file:
         for cell, outcome in zip(left, track(pool.map(run, left), what, len(left), transient=True), strict=True):
             print(json.dumps([cell.key, outcome]), file=file, flush=True)
             found[cell.key] = outcome

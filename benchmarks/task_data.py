@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import batched
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from rich.progress import Progress, track
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.data.dataset import Dataset, DatasetWriter, Episode
 from dvf_ros.sim.behaviors import BEHAVIORS, Skill
 from dvf_ros.sim.placing import HANDS
@@ -111,8 +110,7 @@ def played(task: str, seeds: range, processes: int, skills: Mapping[str, Skill] 
     """Episodes of the seeds, one skill after the other, as they are asked for."""
     text = RobotSpec.load(TASKS[task].spec).text
     names = sorted(skills)
-    # Spawned, not forked: MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with WorkerPool(processes) as pool:
         for some in batched(enumerate(seeds), AHEAD * processes):
             named = [names[number % len(names)] for number, _ in some]
             play = partial(play_episode, text)

@@ -55,7 +55,9 @@ class ValueBenchmark:
     episodes: int = 400
     """Episodes to train on, of the scripted behaviors."""
     updates: int = 8000
-    """Training updates of everything that is trained."""
+    """Training updates of all that is trained but FQE."""
+    fqe_updates: tuple[int, ...] = (8000, 40_000)
+    """FQE's updates, ascending; it is valued after each. It takes over its target every hundred."""
     trainings: int = 3
     """How many times everything is trained, with the seeds from 0 on."""
     held_out: int = 64
@@ -77,6 +79,7 @@ class ValueBenchmark:
 QUICK = ValueBenchmark(
     episodes=40,
     updates=600,
+    fqe_updates=(600, 1200),
     trainings=2,
     held_out=8,
     runs=4,
@@ -97,12 +100,13 @@ def main(args: ValueBenchmark) -> int:
         for seed in seeds
     ]
     held = _joined(cells, outcomes(cells, args.folder / "held_out", args.processes), agents[0].behavior_names)
-    by_training = [estimates(agent, data, held, args.updates, args.folder) for agent in agents]
+    by_training = [estimates(agent, data, held, args.updates, args.fqe_updates, args.folder) for agent in agents]
     found = {name: [one[name] for one in by_training] for name in by_training[0]}
     values = {name: np.stack([one.value for one in trainings]) for name, trainings in found.items()}
     figures: dict[str, Any] = {name: _figures(trainings, held) for name, trainings in values.items()}
-    others = {"regression": _best(figures, REGRESSED), "fqe": _best(figures, FQE), "fqe as it comes": FQE_OF["cloned"]}
-    means = {name: values[name].mean(axis=0) for name in (DVF, IN_HOPS, *others.values())}
+    kinds = {"regression": REGRESSED, "fqe": FQE, "fqe as it comes": FQE_OF["cloned"]}
+    others = {name: _best(figures, kind) for name, kind in kinds.items()}
+    means = {name: values[name].mean(axis=0) for name in (DVF, IN_HOPS, *dict.fromkeys(others.values()))}
     figures |= {f"{name}, {MEAN}": _figures(mean, held) for name, mean in means.items()}
     figures[SHIPPED_NAME] = _figures(shipped_values(held), held)
     against, hops_against, mean_against, mean_hops_against = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from dvf_ros.learning.value import draw_randomness, estimate_value
 
 DVF, REGRESSED, FQE = "dvf", "regressed", "fqe"
 FQE_OF = {policy: f"{FQE}, {policy} actions" for policy in ("cloned", "logged")}
-"""By what stands in the policy's place; with a cloned one it is as the library has it."""
+"""By what stands in the policy's place; with a cloned one it is as the library has it. Updates follow in the name."""
 
 UNKNOWN = "behavior unknown"
 HOP = 10
@@ -67,8 +68,14 @@ class Sampled:
     deviation: np.ndarray
 
 
-def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: Path) -> dict[str, Sampled]:
-    """Values as returns by every method, those that are not told the behavior too; all train with the agent's seed."""
+def estimates(
+    agent: DvfAgent, data: Dataset, held: Held, updates: int, fqe_updates: Sequence[int], folder: Path
+) -> dict[str, Sampled]:
+    """Values as returns by every method, those that are not told the behavior too; all train with the agent's seed.
+
+    FQE is asked after each of the numbers in `fqe_updates`: it takes over its target now and then, and sees no further
+    than that often.
+    """
     encode = agent.encoder.encode
     states, behavior = encode(torch.from_numpy(held.states).float()), torch.from_numpy(held.behavior)
     dropped = torch.full_like(behavior, agent.occupancy.dropped)
@@ -77,7 +84,10 @@ def estimates(agent: DvfAgent, data: Dataset, held: Held, updates: int, folder: 
     config = agent.training_config
     # First what takes longest: its values are kept, should the rest be cut.
     log = _log(agent, data, held, _told(trained_on, known), _told(states, behavior))
-    found = {FQE_OF[policy]: _certain(_fqe(log, policy, updates, config, folder)) for policy in FQE_OF}
+    found: dict[str, Sampled] = {}
+    for policy, name in FQE_OF.items():
+        after = _fqe(log, policy, updates, fqe_updates, config, folder)
+        found |= {f"{name}, {n} updates": _certain(one) for n, one in zip(fqe_updates, after, strict=True)}
     labels = np.zeros(data.frames, np.float32)
     labels[1:] = data.rewards[:-1]  # on arrival: an episode's first state has none, and no return counts it
     gain = 1.0 / (1.0 - config.discount)
@@ -142,14 +152,24 @@ def _log(agent: DvfAgent, data: Dataset, held: Held, states: Tensor, asked: Tens
     }
 
 
-def _fqe(log: dict[str, np.ndarray], policy: str, updates: int, config: TrainingConfig, folder: Path) -> np.ndarray:
+def _fqe(
+    log: dict[str, np.ndarray],
+    policy: str,
+    cloning: int,
+    updates: Sequence[int],
+    config: TrainingConfig,
+    folder: Path,
+) -> np.ndarray:
+    """Values (U, N) of what is queried after each of U numbers of updates."""
     of = hashlib.sha256(log["observations"].tobytes() + log["query"].tobytes()).hexdigest()[:12]
-    path = folder / f"fqe_{policy}_{updates}_{config.seed}_{of}.npy"
+    counts = list(map(str, updates))
+    path = folder / f"fqe_{policy}_{cloning}_{'-'.join(counts)}_{config.seed}_{of}.npy"
     if not path.exists():
         with tempfile.TemporaryDirectory() as place:
             np.savez(Path(place) / "log.npz", **log)
-            numbers = {"updates": updates, "discount": f"{config.discount:g}", "seed": config.seed}
+            numbers = {"cloning": cloning, "discount": f"{config.discount:g}", "seed": config.seed}
             words = [word for name, value in numbers.items() for word in (f"--{name}", str(value))]
+            words += ["--updates", *counts]
             run_peer("fqe.py", [Path(place) / "log.npz", path, "--policy", policy, *words])
     found: np.ndarray = np.load(path)
     return found

@@ -11,9 +11,8 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +27,7 @@ from benchmarks.control.learning import Cell, Job, done
 from benchmarks.scarcity import scarce_dataset
 from benchmarks.task_data import TASKS, mixed_dataset
 from dvf_ros.core.results import Bar, write_results
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 
 Labels = Literal["full", "scarce"]
@@ -140,8 +140,7 @@ def _run(args: Control, jobs: Sequence[Job]) -> Iterator[tuple[Job, list[tuple[s
     todo = left(jobs, args.learners, _cells(args, jobs))
     for job in todo:
         _play(args, job)
-    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool, Progress(transient=True) as bar:
+    with WorkerPool(args.processes) as pool, Progress(transient=True) as bar:
         progress = bar.add_task("learners", total=len(todo))
         for waiting in (False, True):
             running = {pool.submit(done, job): job for job in todo if job.learns_from_agent == waiting}

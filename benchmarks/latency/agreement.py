@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,7 @@ from rich.progress import track
 from scipy.stats import spearmanr
 
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.learning.config import DecisionConfig
@@ -68,8 +67,7 @@ def paired_episodes(
     checkpoint: Path, decisions: dict[str, DecisionConfig], seeds: range, steps: int, processes: int
 ) -> Iterator[tuple[str, list[EpisodeOutcome]]]:
     """Episodes of the same seeds under each of the settings, by their names."""
-    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+    with WorkerPool(processes) as pool:
         for name, decision in decisions.items():
             waiting = [pool.submit(_episode, checkpoint, decision, seed, steps) for seed in seeds]
             yield name, [item.result() for item in track(waiting, f"episodes, {name}", transient=True)]

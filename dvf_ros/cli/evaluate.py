@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +16,7 @@ from rich.table import Table
 
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
 from dvf_ros.core.results import Bar, wilson_interval, write_results
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import CheckpointError, common_name, load_checkpoint
 from dvf_ros.learning.config import require_at_least
@@ -135,8 +134,7 @@ def paired_interval(differences: np.ndarray) -> tuple[float, float]:
 
 
 def _run(controller: Controller, seeds: range, args: Evaluate) -> Iterator[EpisodeOutcome]:
-    # Spawned, not forked: torch's and MuJoCo's threads do not survive a fork.
-    with ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool:
+    with WorkerPool(args.processes) as pool:
         futures = [pool.submit(_episode, controller, seed, args.steps) for seed in seeds]
         for future in track(futures, description=controller.name, transient=True):
             yield future.result()

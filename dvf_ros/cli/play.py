@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +15,7 @@ from rich.progress import track
 
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.data.dataset import DatasetWriter, Episode
 from dvf_ros.data.exchange import new_folder
 from dvf_ros.learning.config import require_at_least
@@ -62,10 +61,9 @@ def main(args: Play) -> int:
     styles = ["calm"] * args.calm + ["brisk"] * args.brisk
     seeds = [args.seed + number for number in (*range(args.calm), *range(args.brisk))]
     start = time.perf_counter()
-    # Spawned, not forked: MuJoCo's threads do not survive a fork.
     with (
         new_folder(args.dataset) as folder,
-        ProcessPoolExecutor(args.processes, mp_context=get_context("spawn")) as pool,
+        WorkerPool(args.processes) as pool,
     ):
         writer = DatasetWriter(folder, spec)
         episodes = pool.map(partial(play_episode, spec.text, args.steps), styles, seeds)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
 
-from dvf_ros.core.interrupts import end_at_interrupts, interrupts_wait
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.worker_pool import WorkerDiedError, WorkerPool
 from dvf_ros.data.bag_conversion import DEFAULTS, VERSION, Options, convert_bag, hash_of, part_name
 from dvf_ros.data.bag_reader import bag_digest
 from dvf_ros.data.bag_search import ConversionError, find_bags, spec_of
@@ -104,19 +102,13 @@ def convert_bags(
     if jobs <= 1:
         yield from ((bag, work(bag)) for bag in bags)
         return
-    # Forking a process that has threads (a progress bar) may dead-lock the child.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=end_at_interrupts) as pool:
-        try:
-            with interrupts_wait():
-                futures = {pool.submit(work, bag): bag for bag in bags}
+    try:
+        with WorkerPool(jobs) as pool:
+            futures = {pool.submit(work, bag): bag for bag in bags}
             for future in as_completed(futures):
                 yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            hint = "out of memory? Run again with --jobs 1: it goes on where it stopped"
-            raise ConversionError(f"a worker process died ({hint})") from error
-        finally:
-            pool.shutdown(cancel_futures=True)  # a run that is ended waits for the bags in work, and for no others
+    except WorkerDiedError as error:
+        raise ConversionError(f"{error}; run again with --jobs 1: it goes on where it stopped") from error
 
 
 def assemble(

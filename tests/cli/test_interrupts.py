@@ -37,12 +37,11 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def converting(bags: Path, data: Path, interrupts: str = "default") -> Iterator[subprocess.Popen[str]]:
-    """A conversion of the bags in two processes, in a process group of its own."""
+def running_dvf(*words: str | Path, interrupts: str = "default") -> Iterator[subprocess.Popen[str]]:
+    """A `dvf` command in a process group of its own."""
     # A script that runs in the background leaves SIGINT ignored to all that it starts, which may be these tests.
-    words = ["env", f"--{interrupts}-signal=INT", sys.executable, "-m", "dvf_ros.cli", "convert"]
     process = subprocess.Popen(
-        [*words, str(bags), str(data), "--jobs", "2"],
+        ["env", f"--{interrupts}-signal=INT", sys.executable, "-m", "dvf_ros.cli", *words],
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -56,9 +55,13 @@ def converting(bags: Path, data: Path, interrupts: str = "default") -> Iterator[
         process.communicate()
 
 
+def converting(bags: Path, data: Path) -> list[str | Path]:
+    return ["convert", bags, data, "--jobs", "2"]
+
+
 @pytest.fixture
 def command(bags: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    with converting(bags, tmp_path / "data") as process:
+    with running_dvf(*converting(bags, tmp_path / "data")) as process:
         yield process
 
 
@@ -81,10 +84,10 @@ def running(process: subprocess.Popen[str]) -> int:
     return count
 
 
-def is_quiet_after_ctrl_c(process: subprocess.Popen[str]) -> None:
+def is_quiet_after_ctrl_c(process: subprocess.Popen[str], name: str = "convert") -> None:
     os.killpg(process.pid, signal.SIGINT)
     out, said = process.communicate(timeout=60)
-    assert said == "dvf convert: interrupted\n"
+    assert said == f"dvf {name}: interrupted\n"
     assert process.returncode == 130 and "Traceback" not in out
     wait_for(lambda: running(process) == 0)
 
@@ -121,9 +124,27 @@ def test_an_interrupt_of_the_command_alone_waits_for_the_bags_in_work_only(
 
 
 def test_a_background_conversion_of_a_script_hears_no_ctrl_c_nor_do_its_workers(bags: Path, tmp_path: Path) -> None:
-    with converting(bags, tmp_path / "data", interrupts="ignore") as process:
+    with running_dvf(*converting(bags, tmp_path / "data"), interrupts="ignore") as process:
         wait_for(lambda: any((tmp_path / "data" / PARTS).glob("*/report.json")))
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=100)
     assert (process.returncode, said) == (0, "")
     assert Dataset.open(tmp_path / "data").episodes == BAGS
+
+
+@pytest.mark.parametrize("moment", [0.0, 4.0])
+def test_ctrl_c_while_the_simulation_plays(tmp_path: Path, moment: float) -> None:
+    with running_dvf("play", tmp_path / "data", "--calm", "100", "--brisk", "0") as process:
+        wait_for(lambda: running(process) >= 4)
+        time.sleep(moment)
+        is_quiet_after_ctrl_c(process, "play")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("moment", [0.0, 4.0])
+def test_ctrl_c_while_checkpoints_are_evaluated(tmp_path: Path, moment: float) -> None:
+    with running_dvf("evaluate", "resource/panda_lift.yaml", "--result", tmp_path / "evaluate.json") as process:
+        wait_for(lambda: running(process) >= 4)
+        time.sleep(moment)
+        is_quiet_after_ctrl_c(process, "evaluate")
+    assert not (tmp_path / "evaluate.json").exists()
