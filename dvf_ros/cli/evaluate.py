@@ -17,6 +17,7 @@ from rich.table import Table
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
 from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.core.worker_pool import WorkerPool
+from dvf_ros.core.writing import require_writable
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import CheckpointError, common_name, load_checkpoint
 from dvf_ros.learning.config import require_at_least
@@ -73,6 +74,7 @@ class Controller:
 def main(args: Evaluate) -> int:
     """Run the evaluation; status 1 if the first checkpoint is not clearly better than its prior."""
     require_simulated(args.checkpoints)
+    require_writable(args.result)
     controllers = [Controller(str(common_name(path)), path) for path in args.checkpoints]
     best = controllers[0]
     compared = compared_with(load_checkpoint(best.checkpoint))

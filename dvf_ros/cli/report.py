@@ -17,6 +17,7 @@ from dvf_ros.cli.report_page import Page, Section
 from dvf_ros.core.columns import columns_of
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.results import commit, machine
+from dvf_ros.core.writing import require_writable
 from dvf_ros.data.checks import require_usable
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -66,6 +67,7 @@ class Report:
 def main(args: Report) -> int:
     """Measure, draw and write the page; says the headline numbers."""
     begin = time.perf_counter()
+    require_writable(args.output)
     evaluation = read_evaluation(args.evaluation) if args.evaluation else None
     dataset = Dataset.open(args.dataset)
     require_usable(dataset)
@@ -83,7 +85,6 @@ def main(args: Report) -> int:
         sections=made,
         foot=f"dvf report, seed {args.seed}, {machine()}; {time.perf_counter() - begin:.0f} s of measuring.",
     )
-    args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(page.html(), encoding="utf-8")
     console = Console()
     for section in made:

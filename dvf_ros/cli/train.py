@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from dvf_ros.core.results import commit, write_results
+from dvf_ros.core.writing import require_writable
 from dvf_ros.data.checks import remarks, require_usable
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.checkpoint import require_place, save_checkpoint
@@ -55,6 +56,7 @@ def _train(args: Train, config: LearningConfig, workers: Workers) -> None:
     require_usable(dataset)
     if workers.leads:
         require_place(args.checkpoint)
+        require_writable(args.result)
     console.print(
         f"{dataset.episodes} episodes, {dataset.frames} frames, behaviors: {', '.join(dataset.behavior_names)}",
         markup=False,

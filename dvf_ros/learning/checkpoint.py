@@ -17,6 +17,7 @@ from safetensors.torch import load, save
 from dvf_ros.core.parsing import ConfigError, parse
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.core.spec_differences import differences
+from dvf_ros.core.writing import part_of, require_writable
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.learning.training import Training
@@ -78,7 +79,7 @@ def save_checkpoint(agent: DvfAgent, path: str | Path, dataset_digest: str, comm
         asdict(description) | {"behavior_names": list(agent.behavior_names)}, sort_keys=False, width=110
     )
     words_path.parent.mkdir(parents=True, exist_ok=True)
-    parts = {numbers_path: _part(numbers_path), words_path: _part(words_path)}
+    parts = {numbers_path: part_of(numbers_path), words_path: part_of(words_path)}
     parts[numbers_path].write_bytes(numbers)
     parts[words_path].write_text(text, encoding="utf-8")
     for place, part in parts.items():  # a disk that is full by now leaves an older checkpoint whole
@@ -97,16 +98,7 @@ def require_place(path: str | Path) -> None:
         if not isinstance(words, dict) or not {"sha256", "spec_digest"} <= words.keys():
             raise CheckpointError(f"'{words_path}' is there and is no checkpoint; write to another name, or remove it")
     for place in (words_path, numbers_path):
-        if place.is_dir():
-            raise CheckpointError(f"'{place}' is a folder; write to another name")
-    words_path.parent.mkdir(parents=True, exist_ok=True)
-    _part(numbers_path).touch()
-    _part(numbers_path).unlink()
-
-
-def _part(path: Path) -> Path:
-    """Where a file is written before it takes its place."""
-    return path.with_name(f"{path.name}.part")
+        require_writable(place)
 
 
 def load_checkpoint(
@@ -218,7 +210,7 @@ def read_description(path: str | Path) -> Description:
 def save_training(training: Training, path: str | Path) -> None:
     """Write a training run to `path` (`.safetensors`), to be taken up by `load_training`; replaces the file at once."""
     path = Path(path)
-    part = _part(path)
+    part = part_of(path)
     part.write_bytes(save({name: value.cpu().contiguous() for name, value in training.state_dict().items()}))
     part.replace(path)
 

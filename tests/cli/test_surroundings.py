@@ -34,7 +34,7 @@ def test_a_folder_is_no_place_for_a_checkpoint(
     no_training(monkeypatch)
     (tmp_path / name).mkdir()
     assert train_on(tmp_path, dataset()) == 1
-    assert f"{name}' is a folder" in capsys.readouterr().err
+    assert f"{name}': expected a file's name, found a folder" in capsys.readouterr().err
 
 
 def test_a_place_that_cannot_be_written_is_told_before_the_training(
@@ -46,6 +46,29 @@ def test_a_place_that_cannot_be_written_is_told_before_the_training(
     assert cli.main(["train", str(tmp_path / "data"), str(tmp_path / "file" / "agent.yaml")]) == 1
     said = capsys.readouterr().err
     assert said.startswith("dvf train: ") and "file" in said and said.count("\n") == 1
+
+
+def test_where_a_page_or_figures_cannot_go_is_told_before_they_are_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dataset(tmp_path / "data", dataset())
+    words = ("report", "no checkpoint", str(tmp_path / "data"), "--output", str(tmp_path))
+    told = f"dvf report: '{tmp_path}': expected a file's name, found a folder\n"
+    assert (cli.main(words), capsys.readouterr().err) == (1, told)
+    words = ("evaluate", "resource/panda_lift.yaml", "--result", str(tmp_path / "data"))
+    told = f"dvf evaluate: '{tmp_path / 'data'}': expected a file's name, found a folder\n"
+    assert (cli.main(words), capsys.readouterr().err) == (1, told)
+
+
+def test_figures_of_a_training_that_cannot_go_anywhere_are_told_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_training(monkeypatch)
+    write_dataset(tmp_path / "data", dataset())
+    words = ("train", str(tmp_path / "data"), str(tmp_path / "agent.yaml"), "--result", str(tmp_path))
+    assert cli.main(words) == 1
+    assert "found a folder" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.part"))
 
 
 def test_training_again_replaces_the_checkpoint_and_leaves_nothing_else(tmp_path: Path) -> None:
