@@ -37,7 +37,7 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.learning.driver import driver_by_motion
-from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
+from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction, fit_returns
 from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.sim.behaviors import Skill
@@ -143,8 +143,7 @@ def _asked(data: Dataset, args: Controllers, seed: int) -> Asked:
     agent = trained(data, config, args.folder / f"panda_lift_{seed}.yaml")
     agent.configure(replace(agent.decision, futures=FUTURES))
     records = driver_records(agent, data, recorded_rewards(agent, data), np.random.default_rng(0))
-    alone = DriverProcess(records.traits, records.earned, records.luck, records.shown)
-    return Asked(agent, {CORRECTED: fit_correction(records), RETURNS_ALONE: alone})
+    return Asked(agent, {CORRECTED: fit_correction(records), RETURNS_ALONE: fit_returns(records)})
 
 
 def _of_one(found: dict[str, list[dict[str, float]]], number: int) -> dict[str, dict[str, float]]:
@@ -202,11 +201,11 @@ def _from_start(asked: Asked, one: Unseen, shown: int) -> dict[str, float]:
     agent, processes = asked.agent, asked.processes
     motion = one.shown(shown)
     driver = driver_by_motion(agent, motion)
-    more, (alone, alone_deviation) = processes[CORRECTED].of(driver)[0], processes[RETURNS_ALONE].of(driver)
     episodes = [*one.played, *one.begun]
     starts = np.stack([episode.states[0] for episode in episodes])
     found = _values(agent, starts, driver)
     value = float(found[KNOWN].mean())
+    (more, _), (alone, alone_deviation) = (processes[kind].of(driver, value) for kind in (CORRECTED, RETURNS_ALONE))
     likely, as_recorded = (
         likely_values(agent, motion, starts, 0, known) for known in (None, processes[CORRECTED].shown)
     )
@@ -215,7 +214,7 @@ def _from_start(asked: Asked, one: Unseen, shown: int) -> dict[str, float]:
         DEVIATION: likely.deviation(),
         UNKNOWN: float(found[UNKNOWN].mean()),
         CORRECTED: value + more,
-        f"{CORRECTED}_deviation": corrected_deviation(processes[CORRECTED], driver, likely, as_recorded),
+        f"{CORRECTED}_deviation": corrected_deviation(processes[CORRECTED], driver, value, likely, as_recorded),
         RETURNS_ALONE: alone,
         f"{RETURNS_ALONE}_deviation": alone_deviation,
         **_earned(np.array([episode.logged[0] for episode in episodes])),

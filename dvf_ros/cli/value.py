@@ -45,9 +45,9 @@ class Value:
     """Value states by this reward, written by hand over the spec's fields, instead of the learned one."""
     reference: Path | None = None
     """Dataset of many controllers and what they earned (with --reward, states will do): how that differed from their
-    value is learned as a function of their motion, and corrects the value of others, with an error bar. The training
-    data will do. It takes 20 controllers or more, of two or more episodes each, and an agent that reads off motion who
-    drives."""
+    value is learned as a function of their motion and that value, and corrects the value of others, with an error bar.
+    The training data will do. It takes 20 controllers or more, of two or more episodes each, and an agent that reads
+    off motion who drives."""
     futures: int = 256
     """Futures of each state."""
     hop: int | None = None

@@ -1,4 +1,4 @@
-"""What V misses of a driver, from what many recorded ones earned: a Gaussian process over φ."""
+"""What V misses of a driver, from what many recorded ones earned: a Gaussian process over φ and V itself."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
 from torch import Tensor
 
 from dvf_ros.core.parsing import ConfigError
@@ -90,40 +91,75 @@ def driver_records(
 
 
 class DriverProcess:
-    """A number of drivers as a Gaussian process over their traits (Rasmussen and Williams 2006).
+    """A number of drivers as a Gaussian process: smooth in their traits, linear in their V (see `fit_correction`).
 
-    How far each trait matters (its length scale) and how much is chance maximise the marginal likelihood. `shown` is
-    how many transitions a driver is known by who lies as far from the mean as the process says, on average.
+    How far each trait matters (its length scale), how much V does, and how much is chance maximise the marginal
+    likelihood (Rasmussen and Williams 2006). `shown` is how many transitions a driver is known by who lies as far from
+    the mean as the process says, on average.
     """
 
-    def __init__(self, traits: np.ndarray, numbers: np.ndarray, luck: np.ndarray, shown: np.ndarray) -> None:
-        """Learn from n records of drivers: traits (n, T), numbers (n,), the variance of these by chance (n,), and how
-        many transitions each driver is known by (n,).
-        """
+    def __init__(self, records: Records, numbers: np.ndarray, value: np.ndarray) -> None:
+        """Learn the numbers (n,) of those whose records are given, as they go with their traits and V (n,)."""
         self._mean, self._scale = float(numbers.mean()), float(numbers.std()) or 1.0
-        lengths = RBF(np.full(traits.shape[1], LENGTH), (SHORTEST, LONGEST))
-        self._process = GaussianProcessRegressor(ConstantKernel(1.0) * lengths + WhiteKernel(1.0))
+        spread = float(value.std())
+        # Where all have the same V, nothing is learned of it, nor does it count.
+        self._middle, self._weight = float(value.mean()), 1.0 / spread if spread else 0.0
+        lengths = _OfTraits(np.full(records.traits.shape[1], LENGTH), (SHORTEST, LONGEST))
+        line = _OfValue(sigma_0=0.0, sigma_0_bounds="fixed")
+        kernel = ConstantKernel(1.0) * lengths + ConstantKernel(1.0) * line + WhiteKernel(1.0)
+        self._process = GaussianProcessRegressor(kernel)
         with warnings.catch_warnings():
             # A trait that does not matter has the longest length there is.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._process.fit(traits, (numbers - self._mean) / self._scale)
+            self._process.fit(self._known(records.traits, value), (numbers - self._mean) / self._scale)
         scatter = self._scale**2 * self._process.kernel_.k2.noise_level
-        self._luck = min(scatter, float(luck.mean()))
-        self.shown = float(shown.mean())
+        self._luck = min(scatter, float(records.luck.mean()))
+        self.shown = float(records.shown.mean())
 
-    def of(self, driver: Tensor) -> tuple[float, float]:
-        """The number of a driver by its φ (1, P), and how far, as a standard deviation, it may lie from that.
+    def of(self, driver: Tensor, value: float) -> tuple[float, float]:
+        """The number of a driver by its φ (1, P) and V, and how far, as a standard deviation, it may lie from that.
 
         The latter counts how drivers scatter whose traits are the same, less what chance alone did to the records.
         """
-        mean, deviation = self._process.predict(traits_of(driver)[None], return_std=True)
+        known = self._known(traits_of(driver)[None], np.array([value]))
+        mean, deviation = self._process.predict(known, return_std=True)
         variance = (self._scale * float(deviation[0])) ** 2 - self._luck
         return self._mean + self._scale * float(mean[0]), math.sqrt(max(variance, 0.0))
 
+    def _known(self, traits: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """What is known of n drivers (n, T + 1)."""
+        return np.column_stack([traits, self._weight * (value - self._middle)])
+
+
+class _OfTraits(RBF):
+    """A kernel of all columns but the last."""
+
+    def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
+        return super().__call__(X[:, :-1], None if Y is None else Y[:, :-1], eval_gradient)
+
+
+class _OfValue(DotProduct):
+    """A kernel of the last column."""
+
+    def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
+        return super().__call__(X[:, -1:], None if Y is None else Y[:, -1:], eval_gradient)
+
+    def diag(self, X: np.ndarray) -> Any:
+        return super().diag(X[:, -1:])
+
 
 def fit_correction(records: Records) -> DriverProcess:
-    """What a driver earns from the start beyond its V there, to be added to it."""
-    return DriverProcess(records.traits, records.earned - records.value, records.luck, records.shown)
+    """What a driver earns from the start beyond its V there, to be added to it.
+
+    That it is linear in V takes V for as much as it is worth: where V tells drivers apart too much, or too little, what
+    is earned is ρ V + δ(traits) (Kennedy and O'Hagan 2000), and ρ is learned as well.
+    """
+    return DriverProcess(records, records.earned - records.value, records.value)
+
+
+def fit_returns(records: Records) -> DriverProcess:
+    """What a driver earns from the start, whatever its V."""
+    return DriverProcess(records, records.earned, np.zeros_like(records.value))
 
 
 def traits_of(driver: Tensor) -> np.ndarray:

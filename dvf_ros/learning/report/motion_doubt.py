@@ -30,7 +30,8 @@ class LikelyDrivers:
 
     def deviation(self, correction: DriverProcess | None = None) -> float:
         """Standard deviation of their values, as they are or corrected; what the nets smooth over is not in it."""
-        more = [correction.of(driver)[0] for driver in self.drivers.split(1)] if correction else 0.0
+        drivers = zip(self.drivers.split(1), self.values.tolist(), strict=True)
+        more = [correction.of(driver, value)[0] for driver, value in drivers] if correction else 0.0
         return float(np.std(self.values + more, ddof=1))
 
 
@@ -54,13 +55,13 @@ def likely_values(
 
 
 def corrected_deviation(
-    process: DriverProcess, driver: Tensor, shown: LikelyDrivers, as_recorded: LikelyDrivers
+    process: DriverProcess, driver: Tensor, value: float, shown: LikelyDrivers, as_recorded: LikelyDrivers
 ) -> float:
-    """How far a driver by its φ (1, P) may lie from its value as corrected by a process, one standard deviation.
+    """How far a driver by its φ (1, P) and V may lie from its value as corrected by a process, one standard deviation.
 
     The process says so of drivers known as well as the recorded ones, `as_recorded`: by `process.shown` transitions.
     What was shown of this one may be more, or less.
     """
-    of_process = process.of(driver)[1]
+    of_process = process.of(driver, value)[1]
     others, own = as_recorded.deviation(process), shown.deviation(process)
     return math.sqrt(max(of_process**2 - others**2, 0.0) + own**2)

@@ -58,8 +58,8 @@ def worth_by_agent(
         known_by = f"motion: {len(motion)} episode{'s' * (len(motion) > 1)}"
         if correction:
             as_recorded = likely_values(agent, motion, starts, seed, correction.shown)
-            deviation = corrected_deviation(correction, driver, likely, as_recorded)
-            corrected = (value + correction.of(driver)[0], deviation)
+            deviation = corrected_deviation(correction, driver, value, likely, as_recorded)
+            corrected = (value + correction.of(driver, value)[0], deviation)
     else:
         known_by = "name"
     return Worth(dataset.behavior_names[index], known_by, (value, math.hypot(*doubts)), doubts, corrected)

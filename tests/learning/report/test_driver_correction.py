@@ -14,10 +14,10 @@ from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.context import TRAITS
 from dvf_ros.learning.driver import driver_by_motion
 from dvf_ros.learning.report.driver_correction import (
-    DriverProcess,
     Records,
     driver_records,
     fit_correction,
+    fit_returns,
     traits_of,
 )
 from dvf_ros.learning.report.returns import recorded_rewards
@@ -39,6 +39,12 @@ def agent() -> DvfAgent:
     return trained
 
 
+def records_of(traits: np.ndarray, earned: np.ndarray, value: np.ndarray | None = None) -> Records:
+    """Records of drivers without luck; V is nothing where it is not given."""
+    nothing = np.zeros(len(traits))
+    return Records(traits, nothing if value is None else value, earned, nothing, nothing + 1.0)
+
+
 def driver(traits: list[float]) -> torch.Tensor:
     return torch.tensor([[*traits, *[0.0] * 4]])
 
@@ -46,9 +52,9 @@ def driver(traits: list[float]) -> torch.Tensor:
 def test_what_depends_on_one_trait_is_found_among_eight() -> None:
     rng = np.random.default_rng(0)
     traits = rng.standard_normal((80, TRAITS))
-    process = DriverProcess(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(80), np.zeros(80), np.ones(80))
+    process = fit_returns(records_of(traits, 5.0 + 2.0 * traits[:, 3] + 0.5 * rng.standard_normal(80)))
     for place in (-1.0, 0.0, 1.5):
-        mean, deviation = process.of(driver([0.7, -0.3, 1.0, place, 0.0, 0.2, -1.0, 0.4]))
+        mean, deviation = process.of(driver([0.7, -0.3, 1.0, place, 0.0, 0.2, -1.0, 0.4]), 0.0)
         assert mean == pytest.approx(5.0 + 2.0 * place, abs=0.3)
         assert deviation == pytest.approx(0.5, abs=0.15), "one more driver scatters as the recorded ones do"
 
@@ -57,8 +63,8 @@ def test_the_error_bar_leaves_out_what_chance_did_to_the_records_and_keeps_what_
     rng = np.random.default_rng(3)
     traits = rng.standard_normal((200, TRAITS))
     untold, luck = 0.4 * rng.standard_normal(200), rng.standard_normal(200)
-    process = DriverProcess(traits, traits[:, 0] + untold + luck, np.ones(200), np.ones(200))
-    assert process.of(driver([0.0] * TRAITS))[1] == pytest.approx(0.4, abs=0.2)
+    records = replace(records_of(traits, traits[:, 0] + untold + luck), luck=np.ones(200))
+    assert fit_returns(records).of(driver([0.0] * TRAITS), 0.0)[1] == pytest.approx(0.4, abs=0.2)
 
 
 def test_no_return_is_set_against_its_own_motion(agent: DvfAgent) -> None:
@@ -87,19 +93,52 @@ def test_episodes_without_a_return_still_tell_who_drives(agent: DvfAgent) -> Non
 def test_the_error_bar_grows_away_from_who_was_recorded() -> None:
     rng = np.random.default_rng(1)
     traits = rng.standard_normal((60, TRAITS))
-    process = DriverProcess(
-        traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(60), np.zeros(60), np.ones(60)
-    )
-    (_, near), (_, far) = process.of(driver([0.0] * TRAITS)), process.of(driver([6.0, *[0.0] * (TRAITS - 1)]))
+    process = fit_returns(records_of(traits, np.sin(2.0 * traits[:, 0]) + 0.1 * rng.standard_normal(60)))
+    _, near = process.of(driver([0.0] * TRAITS), 0.0)
+    _, far = process.of(driver([6.0, *[0.0] * (TRAITS - 1)]), 0.0)
     assert far > 2.0 * near
 
 
 def test_drivers_who_all_earn_their_value_need_no_correction() -> None:
     traits = np.random.default_rng(2).standard_normal((30, TRAITS))
     value = traits[:, 0]
-    assert fit_correction(Records(traits, value, value, np.zeros(30), np.ones(30))).of(driver([0.5] * TRAITS))[
-        0
-    ] == pytest.approx(0.0, abs=1e-6)
+    process = fit_correction(records_of(traits, earned=value, value=value))
+    assert process.of(driver([0.5] * TRAITS), 0.5)[0] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_what_v_knows_of_drivers_beyond_their_traits_is_kept() -> None:
+    rng = np.random.default_rng(4)
+    traits, value = rng.standard_normal((80, TRAITS)), rng.standard_normal(80)
+    process = fit_correction(records_of(traits, value + traits[:, 1] + 0.1 * rng.standard_normal(80), value))
+    for v in (-1.0, 2.0):
+        more, _ = process.of(driver([0.0, 0.5, *[0.0] * (TRAITS - 2)]), v)
+        assert more == pytest.approx(0.5, abs=0.15), "whatever V says"
+
+
+def test_a_v_that_says_nothing_of_drivers_is_taken_for_nothing() -> None:
+    rng = np.random.default_rng(5)
+    traits, value = rng.standard_normal((120, TRAITS)), rng.standard_normal(120)
+    process = fit_correction(records_of(traits, 3.0 + traits[:, 2] + 0.3 * rng.standard_normal(120), value))
+    for v in (-2.0, 0.0, 2.0):
+        more, _ = process.of(driver([0.0] * TRAITS), v)
+        assert v + more == pytest.approx(3.0, abs=0.3)
+
+
+def test_a_v_that_tells_drivers_apart_twice_too_much_is_halved() -> None:
+    rng = np.random.default_rng(6)
+    traits, earned = rng.standard_normal((120, TRAITS)), 2.0 * rng.standard_normal(120)
+    process = fit_correction(records_of(traits, earned + 0.3 * rng.standard_normal(120), 2.0 * earned))
+    for v in (-4.0, 0.0, 6.0):
+        more, _ = process.of(driver([0.0] * TRAITS), v)
+        assert v + more == pytest.approx(v / 2.0, abs=0.3)
+
+
+def test_a_v_that_all_records_share_says_nothing_of_another() -> None:
+    rng = np.random.default_rng(7)
+    traits = rng.standard_normal((60, TRAITS))
+    process = fit_returns(records_of(traits, traits[:, 0] + 0.1 * rng.standard_normal(60)))
+    known = driver([0.3] * TRAITS)
+    assert process.of(known, 0.0) == process.of(known, 100.0)
 
 
 def test_records_hold_what_was_earned_as_if_it_went_on(agent: DvfAgent) -> None:

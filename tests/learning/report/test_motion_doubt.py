@@ -11,7 +11,7 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.context import TRAITS
 from dvf_ros.learning.driver import driver_by_motion
-from dvf_ros.learning.report.driver_correction import DriverProcess
+from dvf_ros.learning.report.driver_correction import DriverProcess, Records
 from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.training import train
 from tests.learning.small import CONFIG, SPEC, driven, episode
@@ -47,14 +47,15 @@ def test_it_is_as_if_so_many_transitions_had_been_shown(agent: DvfAgent) -> None
 def test_the_process_speaks_for_drivers_known_as_well_as_its_own(agent: DvfAgent) -> None:
     traits = np.random.default_rng(0).standard_normal((40, TRAITS))
     numbers = 3.0 * traits[:, -1] + 5.0 * np.random.default_rng(1).standard_normal(40)
-    process = DriverProcess(traits, numbers, np.zeros(40), np.zeros(40))
+    nothing = np.zeros(40)
+    process = DriverProcess(Records(traits, nothing, numbers, nothing, nothing), numbers, nothing)
     one = motion(1)
     driver, shown = driver_by_motion(agent, one), likely_values(agent, one, STARTS, 0)
 
     def deviation(known_by: float) -> float:
-        return corrected_deviation(process, driver, shown, likely_values(agent, one, STARTS, 0, known_by))
+        return corrected_deviation(process, driver, 0.0, shown, likely_values(agent, one, STARTS, 0, known_by))
 
     as_well = deviation(LENGTH - 1.0)
-    assert as_well == pytest.approx(process.of(driver)[1])
+    assert as_well == pytest.approx(process.of(driver, 0.0)[1])
     assert deviation(10.0 * LENGTH) > as_well, "known worse than the recorded ones"
     assert deviation(LENGTH / 10.0) < as_well, "known better"
