@@ -13,6 +13,9 @@ from dvf_ros.core.interpolation import interpolate
 from dvf_ros.core.spec import Source
 
 DEPTH = 512
+"""Values of a source that are kept at least."""
+BEHIND = 2.0
+"""Seconds that one source's stamps may lie behind another's, beyond what their ages allow, before values are lost."""
 BACKWARD_JUMP_NS = 500_000_000
 
 
@@ -45,9 +48,10 @@ class Sample(NamedTuple):
 
 
 class _Buffer:
-    """The newest values of one source, ordered by stamp."""
+    """The newest values of one source, ordered by stamp: at least DEPTH of them, and all of the last `span` (ns)."""
 
-    def __init__(self) -> None:
+    def __init__(self, span: int) -> None:
+        self._span = span
         self.stamps: list[int] = []
         self.values: list[np.ndarray] = []
 
@@ -65,7 +69,7 @@ class _Buffer:
                 return
             stamps.insert(place, stamp)
             self.values.insert(place, values)
-        if len(stamps) > 2 * DEPTH:
+        if len(stamps) > 2 * DEPTH and stamps[DEPTH] < stamps[-1] - self._span:
             del stamps[:DEPTH], self.values[:DEPTH]
 
     def before(self, stamp: int) -> int:
@@ -74,6 +78,11 @@ class _Buffer:
         if self.stamps and self.stamps[-1] <= stamp:
             return len(self.stamps) - 1
         return bisect.bisect_right(self.stamps, stamp) - 1
+
+    @property
+    def due(self) -> int:
+        """The stamp (ns) at which the next value is due, if it comes as the last one came."""
+        return self.stamps[-1] + (self.stamps[-1] - self.stamps[-2] if len(self.stamps) > 1 else 0)
 
 
 class Aligner:
@@ -84,15 +93,17 @@ class Aligner:
     only on which messages were pushed, not on their order of arrival across sources.
     Stamps are int64 nanoseconds. A stamp more than 0.5 s before its source's newest means that time jumped back
     (a simulation was reset, a clock was set): everything is forgotten and `epoch` counts one up; `jump` (ns)
-    is how far.
+    is how far. What lies further back than `reach` (s) may be forgotten; by default that is enough for ticks that
+    wait for the slowest source, or for one whose stamps are BEHIND.
     """
 
-    def __init__(self, sources: tuple[Source, ...]) -> None:
+    def __init__(self, sources: tuple[Source, ...], reach: float = 0.0) -> None:
         self.sources = sources
+        self._span = round(1e9 * (BEHIND + max(reach, 2.0 * max((source.max_age for source in sources), default=0.0))))
         self.epoch = 0
         self.jump = 0
         self._index = {source.key: i for i, source in enumerate(sources)}
-        self._buffers = [_Buffer() for _ in sources]
+        self._buffers = [_Buffer(self._span) for _ in sources]
         ends = np.cumsum([0, *(source.size for source in sources)]).tolist()
         self._spans = [slice(start, end) for start, end in pairwise(ends)]
         self._size = ends[-1]
@@ -111,7 +122,7 @@ class Aligner:
 
     def clear(self) -> None:
         """Forget all values and start a new epoch."""
-        self._buffers = [_Buffer() for _ in self.sources]
+        self._buffers = [_Buffer(self._span) for _ in self.sources]
         self.epoch += 1
 
     @property
@@ -124,6 +135,16 @@ class Aligner:
             if least is None or buffer.stamps[-1] < least:
                 least = buffer.stamps[-1]
         return least
+
+    @property
+    def end(self) -> int | None:
+        """How far the data reaches (ns) if nothing more comes: up to where some source's next value would be due.
+
+        None until all have reported.
+        """
+        if self.watermark is None:
+            return None
+        return min(self.newest, *(max(buffer.due - 1, buffer.stamps[-1]) for buffer in self._buffers))
 
     @property
     def newest(self) -> int:

@@ -117,6 +117,8 @@ class _Parser:
                 return _Value("number", (self._program.constant(_float(number)),))
             case ast.Name(id=name):
                 return self._field(node, name)
+            case ast.Attribute() if (name := ast.unparse(node)) in self._fields:  # LeRobot's: shoulder_pan.pos
+                return self._field(node, name)
             case ast.Attribute(value=whole, attr=part):
                 return self._element(node, self._value(whole), part)
             case ast.Subscript(value=whole, slice=ast.Constant(value=int() as place)):

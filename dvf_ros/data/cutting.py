@@ -55,9 +55,13 @@ class EventGate:
         found = []
         while self._waiting and (tick is None or self._waiting[0][0] < tick):
             _, topic = self._waiting.popleft()
-            self._inside = f"/{topic.strip('/')}" in self._starts or not self._starts
+            self._inside = self.begins(topic) or not self._starts
             found.append(topic)
         return found
+
+    def begins(self, topic: str) -> bool:
+        """Whether an event on the topic begins an episode."""
+        return f"/{topic.strip('/')}" in self._starts
 
     @property
     def inside(self) -> bool:

@@ -20,7 +20,8 @@ from dvf_ros.data.stamp_audit import StampAudit
 
 # A tick waits this long (by the state's stamps) for actions and outcomes that were recorded a little later.
 LAG_NS = 250_000_000
-# Without data for this long the ticks start anew; shorter silences become ticks whose state is too old.
+# Without data for this long, or for as long as a state may be old, the ticks start anew; shorter silences become ticks
+# whose state is too old.
 GAP_NS = 1_000_000_000
 
 
@@ -60,9 +61,11 @@ class EpisodeCutter:
     """Turns messages, pushed in recorded order, into episodes of at least `min_frames` frames.
 
     A frame is a tick at which every state topic had a fresh, finite value. The action of frame k is what was
-    last commanded before frame k+1 (masked if too old or not finite), its reward what the outcome said at frame
-    k+1. An episode ends where the outcome says terminated or truncated, at a tick without a frame, at a gap,
-    where time jumps back, where `cutting` says so, and at the end of the bag; all but `terminated` count as truncated.
+    last commanded before frame k+1 (masked if too old or not finite), its reward what the outcome said after frame k
+    and up to frame k+1. An episode ends where the outcome says terminated or truncated, at a tick without a frame, at a
+    gap, where time jumps back, where `cutting` says so, and at the end of the bag; all but `terminated` count as
+    truncated. What was said once counts once. After a termination nothing counts until the outcome says that it goes
+    on, an event begins an episode, or a gap lies between.
     """
 
     def __init__(
@@ -77,7 +80,11 @@ class EpisodeCutter:
         self._most_frames = max(round(cutting.length * spec.rate), min_frames) if cutting.length else None
         self._events = EventGate(cutting)
         outcome = (spec.outcome,) if spec.outcome else ()
-        self._state, self._action, self._outcome = Aligner(spec.state), Aligner(spec.action), Aligner(outcome)
+        gap_ns = max(GAP_NS, *(round(1e9 * source.max_age) for source in spec.state))
+        # Actions and outcomes wait for the slowest state.
+        reach = (gap_ns + LAG_NS) * 1e-9
+        self._state = Aligner(spec.state, reach)
+        self._action, self._outcome = Aligner(spec.action, reach), Aligner(outcome, reach)
         self._every: list[_Taker] = []
         self._takers: dict[str, list[_Taker]] = {}  # by topic
         parts = ((self._state, spec.state), (self._action, spec.action), (self._outcome, outcome))
@@ -88,7 +95,7 @@ class EpisodeCutter:
                 for topic in filter(None, (source.topic, source.static_topic)):
                     self._takers.setdefault(topic, []).append(taker)
         self._outcome_index = _index(spec.outcome) if spec.outcome else {}
-        self._grid = TickGrid(spec.period_ns, GAP_NS)
+        self._grid = TickGrid(spec.period_ns, gap_ns)
         self._waiting: deque[Sample] = deque()
         self._frames = FrameBuffer(spec)
         self._held: tuple[Episode, dict[str, Any]] | None = None  # the longest so far, where only that one is wanted
@@ -96,6 +103,7 @@ class EpisodeCutter:
         self._moved = False  # the state has new values
         self._lost = 0  # ticks without a frame since the last episode
         self._over = False  # the outcome ended the episode and has not begun another
+        self._judged = 0  # stamp of the outcome that was taken last
 
     @property
     def audits(self) -> list[StampAudit]:
@@ -179,6 +187,7 @@ class EpisodeCutter:
 
     def finish(self) -> Sequence[Episode]:
         """The last episode, at the end of the bag."""
+        self._waiting.extend(map(self._state.sample, self._grid.due(self._state.end)))
         done = [*self._settle(None), *self._cut("end of the bag")]
         if self._held is not None:
             episode, about = self._held
@@ -193,7 +202,7 @@ class EpisodeCutter:
             aligner.clear()
         self._grid.restart()
         self._events.reached(None)  # their stamps are of the time before
-        self._last_tick, self._over = None, False
+        self._last_tick, self._over, self._judged = None, False, 0
         return done
 
     def _settle(self, until: int | None) -> list[Episode]:
@@ -212,8 +221,10 @@ class EpisodeCutter:
         if since != period:
             done += self._cut("gap in the data")
             self._drop("gap in the data", skipped)
+            self._over = False
         for topic in self._events.reached(sample.stamp):
             done += self._cut(f"event on {topic}")
+            self._over &= not self._events.begins(topic)
         problem = sample.problem or ("" if np.isfinite(sample.values).all() else "state not finite")
         if problem or not self._events.inside:
             done += self._cut(problem)
@@ -221,22 +232,32 @@ class EpisodeCutter:
             return done
         outcome = self._outcome.sample(sample.stamp)
         known = outcome.valid and bool(self._outcome_index)
-        terminated = known and self._said("terminated", outcome) is True
-        truncated = known and self._said("truncated", outcome) is True
-        if self._over and (terminated or truncated or not known):
+        ends = [name for name in ("terminated", "truncated") if self._said(name, outcome)]
+        if self._over and (ends or not known):
             self._drop("after the episode's end")
             return done
+        new = self._is_new(outcome)
+        if not new:
+            ends = []
         if self._most_frames and len(self._frames) == self._most_frames:
             done += self._cut("fixed length")
         if len(self._frames):
             before = self._action.sample(sample.stamp - 1)
             action = before.values if before.valid and np.isfinite(before.values).all() else None
-            self._frames.answer(action, self._reward(outcome))
+            self._frames.answer(action, self._reward(outcome) if new else None)
         self._frames.append(sample, self._said("success", outcome))
-        self._over = terminated or truncated
-        if self._over:
-            done += self._cut("terminated" if terminated else "truncated", terminated)
+        self._over = bool(ends)
+        if ends:
+            done += self._cut(ends[0], ends[0] == "terminated")
         return done
+
+    def _is_new(self, outcome: Sample) -> bool:
+        """Whether nobody has counted this outcome yet; asked once of each sample."""
+        if not outcome.valid or not outcome.ages:
+            return False
+        stamp = outcome.stamp - round(outcome.ages[0] * 1e9)
+        self._judged, before = stamp, self._judged
+        return stamp != before
 
     def _said(self, name: str, outcome: Sample) -> bool | None:
         if name not in self._outcome_index or not outcome.valid:
@@ -244,7 +265,7 @@ class EpisodeCutter:
         return bool(outcome.values[self._outcome_index[name]] > 0.5)
 
     def _reward(self, outcome: Sample) -> float | None:
-        if "reward" not in self._outcome_index or not outcome.valid:
+        if "reward" not in self._outcome_index:
             return None
         reward = float(outcome.values[self._outcome_index["reward"]])
         return reward if np.isfinite(reward) else None

@@ -117,3 +117,36 @@ def test_how_the_watermark_advances_does_not_change_the_ticks(steps: list[int]) 
     grid = TickGrid(period=10, gap=1000)
     ticks = [tick for mark in marks for tick in grid.due(mark)]
     assert ticks == list(range(1000, marks[-1] + 1, 10))
+
+
+def test_a_fast_source_beside_one_that_lags_keeps_what_is_waited_for() -> None:
+    aligner = Aligner(SOURCES)
+    for k in range(4000):
+        push(aligner, "a", k * MS, k)
+        if k >= 1200 and k % 50 == 0:
+            push(aligner, "b", (k - 1200) * MS, k)
+            tick = aligner.watermark
+            assert tick is not None and aligner.sample(tick).values[0] == k - 1200
+
+
+def test_what_nobody_waits_for_is_forgotten() -> None:
+    aligner = Aligner(SOURCES[:1], reach=1.0)
+    for k in range(20_000):
+        push(aligner, "a", k * MS, k)
+    assert aligner.sample(17_000 * MS).values[0] == 17_000, "reach and what stamps may lie behind"
+    assert aligner.sample(10_000 * MS).missing == ("a",)
+
+
+def test_the_data_ends_where_a_value_is_due_that_does_not_come() -> None:
+    aligner = Aligner(SOURCES)
+    assert aligner.end is None
+    for k in range(10):
+        push(aligner, "a", 50 * k * MS, k)
+    push(aligner, "b", 0, 1)
+    assert aligner.end == 0, "of one value nobody knows when the next is due"
+    push(aligner, "b", 400 * MS, 1)
+    assert aligner.end == 450 * MS, "slow b is due at 800"
+    push(aligner, "b", 440 * MS, 1)
+    assert aligner.end == 450 * MS
+    push(aligner, "a", 500 * MS, 1)
+    assert aligner.end == 480 * MS - 1, "b was due, and nobody knows what it would have said"

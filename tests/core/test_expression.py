@@ -160,6 +160,32 @@ def test_what_was_understood_is_said_in_words() -> None:
     assert number.meaning == "the number -distance(cube_position, eef_position) (reads cube_position, eef_position)"
 
 
+def test_fields_with_dots_in_their_names_go_by_their_whole_name() -> None:
+    """LeRobot's joints are called so; a draft of such data has a field of each."""
+    spec = RobotSpec.parse(
+        """
+robot: so101
+task: pick
+rate: 30
+state:
+  - topic: state
+    type: std_msgs/msg/Float64MultiArray
+    stamp: receive
+    fields:
+      - {name: shoulder_pan.pos, path: "data[0]"}
+      - {name: gripper.pos, path: "data[1]"}
+      - {name: tip, kind: vector, path: tip}
+action: []
+"""
+    )
+    expression = parse_expression("shoulder_pan.pos > 3 and gripper.pos * tip.z < 1", spec)
+    assert set(expression.fields) == {"gripper.pos", "shoulder_pan.pos", "tip"}
+    states = np.array([[4.0, 0.5, 0, 0, 1.0], [4.0, 2.0, 0, 0, 1.0], [2.0, 0.5, 0, 0, 1.0]])
+    assert expression.evaluate(states).tolist() == [True, False, False]
+    with pytest.raises(ExpressionError, match="no field 'elbow'"):
+        parse_expression("elbow.pos", spec)
+
+
 def test_division_by_zero_is_not_hidden() -> None:
     assert math.isnan(value("min(cube_position.y / cube_position.y, 3)"))
     assert math.isinf(value("1 / cube_position.y"))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dvf_ros.core.alignment import Aligner
 from dvf_ros.core.selection import FieldSelector
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.data.cutting import Cutting
 from dvf_ros.data.dataset import Episode
 from dvf_ros.data.episodes import EpisodeCutter, Label
 from tests.data.bag_making import (
@@ -257,3 +260,61 @@ def test_a_mobile_base_goes_through_its_own_spec() -> None:
     np.testing.assert_array_equal(episode.states[:, 3:7], np.tile([0, 0, 0, 1], (15, 1)))
     np.testing.assert_allclose(episode.actions[:-1, 0], np.arange(1, 28, 2) / 10, rtol=1e-6)
     assert episode.action_mask.tolist() == [True] * 14 + [False]
+
+
+def test_a_slow_topic_costs_no_frames_neither_on_the_way_nor_at_the_end() -> None:
+    source = SPEC.state[1]
+    slow = replace(SPEC, state=(SPEC.state[0], replace(source, max_age=5.0)))
+    period = round(1.0 / SPEC.rate * 1e9)
+    messages = [m for m in states(100) if m[1] == "joint_states"]
+    messages += [m for m in states(100) if m[1] == "tip" and (m[0] - START) % (20 * period) == 0]
+    (episode,), cutter = replay(messages, slow)
+    assert len(episode.states) == 100 and not cutter.report.dropped
+    assert episode.states[:, 2].tolist() == [20 * (k // 20) for k in range(100)]
+
+
+def test_the_last_frame_waits_for_all_topics_of_its_tick() -> None:
+    messages = states(10)
+    (episode,), _ = replay(messages[:-1])
+    assert len(episode.states) == 9, "the tip of tick 9 was not recorded, and that of tick 8 is none of it"
+
+
+def test_a_fast_topic_beside_one_that_lags_loses_nothing() -> None:
+    lag, step = 1_200 * MS, 2 * MS
+    stamps = range(START, START + 10_000 * MS, step)
+    messages = [(stamp, "joint_states", joint_state(stamp, {"a": stamp - START, "b": 0})) for stamp in stamps]
+    messages += [(m[0] + lag, *m[1:]) for m in states(90) if m[1] == "tip"]
+    episodes, cutter = replay(messages)
+    assert [len(one.states) for one in episodes] == [90] and not cutter.report.dropped
+
+
+def test_a_reward_that_is_said_once_counts_once() -> None:
+    outcome_source = SPEC.outcome
+    assert outcome_source is not None
+    held = replace(SPEC, outcome=replace(outcome_source, max_age=1.0))
+    (episode,), _ = replay([*states(12), result(2.3, 5.0)], held)
+    assert episode.rewards.tolist() == [0, 0, 5, *[0] * 9]
+    assert episode.reward_mask.tolist() == [False, False, True, *[False] * 9]
+
+
+def test_after_an_end_that_is_said_once_a_gap_begins_the_next_episode() -> None:
+    messages = [*states(6), result(5, 1.0, terminated=True), *states(6, start=60), result(65, 2.0, terminated=True)]
+    episodes, cutter = replay(messages)
+    assert [(len(one.states), one.terminated) for one in episodes] == [(6, True), (6, True)]
+    assert cutter.report.dropped == {"gap in the data": 54}
+
+
+def test_after_an_end_that_is_said_once_an_event_begins_the_next_episode() -> None:
+    outcome_source = SPEC.outcome
+    assert outcome_source is not None
+    held = replace(SPEC, outcome=replace(outcome_source, max_age=1.0))
+    cutter = EpisodeCutter(held, NOBODY, 2, Cutting(start_on=("/go",)))
+    episodes: list[Episode] = []
+    ends = [result(k, 1.0, terminated=True) for k in (5, 11)]
+    for receive, topic, message in sorted([*states(12), *ends], key=lambda item: item[0]):
+        if topic == "joint_states" and receive in (START, START + 6 * PERIOD):
+            cutter.event("/go")
+        episodes += cutter.push(topic, receive, message)
+    episodes += cutter.finish()
+    assert [one.terminated for one in episodes] == [True, True]
+    assert sum(len(one.states) for one in episodes) >= 11
