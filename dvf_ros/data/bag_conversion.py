@@ -14,6 +14,7 @@ from typing import Any
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_reader import BagReader, bag_digest, find_namespace, recorded_topics, resolve
+from dvf_ros.data.bag_storage import BagError
 from dvf_ros.data.cutting import NO_CUTS, Cutting, is_event
 from dvf_ros.data.dataset import DatasetError, DatasetWriter, Episode
 from dvf_ros.data.episodes import EpisodeCutter, Label
@@ -22,7 +23,7 @@ from dvf_ros.data.quick_reading import QuickTopic
 from dvf_ros.data.report import REPORT, BagReport
 from dvf_ros.data.stamp_audit import clock_warnings, frame_warnings
 
-VERSION = 3  # counts up when the same bags would give other numbers
+VERSION = 4  # counts up when the same bags would give other numbers
 OUTCOMES = {"success": True, "failure": False}
 
 
@@ -53,11 +54,14 @@ def part_name(digest: str, spec_text: str, options: Options) -> str:
     return hash_of(VERSION, digest, spec_text, dataclasses.astuple(options))[:32]
 
 
-def convert_bag(bag: Path, spec_text: str, options: Options, parts: Path) -> BagReport:
-    """Convert one bag into its part, or find the part there; whatever is wrong with the bag goes into its report."""
+def convert_bag(bag: Path, spec_text: str, options: Options, parts: Path, digest: str = "") -> BagReport:
+    """Convert one bag into its part, or find the part there; whatever is wrong with the bag goes into its report.
+
+    `digest` is the bag's, where it is known already.
+    """
     report = BagReport(bag.name)
     try:
-        report.digest = bag_digest(bag)
+        report.digest = digest or bag_digest(bag)
         part = parts / part_name(report.digest, spec_text, options)
         if (part / REPORT).exists():
             return dataclasses.replace(BagReport.read(part / REPORT), source=bag.name)
@@ -132,6 +136,8 @@ def _episodes(
 ) -> Iterator[Episode]:
     reader.check(topics)
     quick = {}
+    decoded: set[str] = set()
+    failed: dict[str, BagError] = {}
     for name, topic in topics.items():
         kind = reader.types[name]
         quick[name] = QuickTopic(cutter.sources(topic), kind, reader.definitions.store(kind).fielddefs)
@@ -143,8 +149,21 @@ def _episodes(
             counts[name] += 1
             if (readings := quick[name].read(data)) is not None:
                 yield from cutter.push_readings(topics[name], receive_ns, readings, publish_ns)
-            else:
+                continue
+            try:
                 message = reader.decode(connection, data)
-                yield from cutter.push(topics[name], receive_ns, message, publish_ns)
-                quick[name].learn(data, message)
+            except BagError as error:
+                failed.setdefault(name, error)
+                cutter.report.refused[_undecodable(topics[name], connection.msgtype)] += 1
+                continue
+            decoded.add(name)
+            yield from cutter.push(topics[name], receive_ns, message, publish_ns)
+            quick[name].learn(data, message)
+    for name, first in failed.items():
+        if name not in decoded:  # not the messages are damaged: the definition is wrong
+            raise first
     yield from cutter.finish()
+
+
+def _undecodable(topic: str, kind: str) -> str:
+    return f"topic '{topic}': the message is no whole {kind}: cut off, damaged or of another version of the type"

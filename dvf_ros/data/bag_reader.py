@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import struct
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import zstandard
-from mcap.exceptions import McapError
 from mcap.reader import make_reader
 from rosbags.interfaces import Connection
 
@@ -18,7 +15,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_storage import BagError, BagFiles, read_information, storage_files
 from dvf_ros.data.bag_writer import RECORD
 from dvf_ros.data.definitions import Definitions
-from dvf_ros.data.salvage import read_metadata
+from dvf_ros.data.salvage import DAMAGE, read_metadata
 
 
 def bag_digest(path: str | Path) -> str:
@@ -56,7 +53,7 @@ def _recorded_custom(file: Path) -> dict[str, str]:
     try:
         with open(file, "rb") as stream:
             records = [record for record in make_reader(stream).iter_metadata() if record.name == RECORD]
-    except (McapError, struct.error, zstandard.ZstdError):
+    except (*DAMAGE, OSError):
         return read_metadata(file, RECORD)
     return {key: value for record in records for key, value in record.metadata.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sqlite3
 import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ import yaml
 import zstandard
 from mcap.reader import make_reader
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.rosbag2 import ReaderError
 
-from dvf_ros.data.salvage import SalvagedMcap
+from dvf_ros.data.salvage import DAMAGE, SalvagedMcap
+from dvf_ros.data.storage_readers import FileReader, McapFile
 
 STORAGE = (".mcap", ".db3")
 FILES = (*STORAGE, ".mcap.zstd", ".db3.zstd")
@@ -116,10 +118,7 @@ class BagFiles:
             try:
                 for connection, receive_ns, publish_ns, data in _read(storage, connections, published):
                     last = receive_ns
-                    if data[:4] == ZSTD_MAGIC:
-                        # CDR begins with 0x00: this message was compressed by itself, whatever metadata.yaml says.
-                        data = zstandard.ZstdDecompressor().decompress(data)
-                    yield connection, receive_ns, publish_ns, data
+                    yield connection, receive_ns, publish_ns, _unpacked(data)
             except Exception as error:  # decoders of damaged data raise anything
                 yield from self._go_on(storage, topics, last, error)
 
@@ -135,7 +134,7 @@ class BagFiles:
         wanted = [connection for connection in salvaged.connections if connection.topic in topics]
         for connection, receive_ns, publish_ns, data in salvaged.stamped(wanted):
             if receive_ns > last:  # the reader had gone by time, and given everything up to `last`
-                yield connection, receive_ns, publish_ns, data
+                yield connection, receive_ns, publish_ns, _unpacked(data)
 
     def close(self) -> None:
         """Close all files and remove what was unpacked."""
@@ -175,24 +174,31 @@ class BagFiles:
         if file.with_name(f"{file.name}-wal").exists():
             self.notes.append(f"'{file.name}-wal' is not read: open the bag once with `sqlite3` to merge it")
         try:
-            reader = Reader(file)
+            reader = FileReader(file)
             reader.open()
-        except (ReaderError, OSError, TypeError, ValueError, IndexError) as error:
+        except (*DAMAGE, ReaderError, OSError, TypeError, LookupError, sqlite3.Error) as error:
             if file.suffix != ".mcap":
                 raise BagError(f"'{file}' cannot be read: {error}") from error
-            return self._salvage(file, error)
+            salvaged = self._scan(file)
+            if not salvaged.connections:
+                raise BagError(f"'{file}' cannot be read: {error}; nothing in it is whole") from error
+            return salvaged.start_ns, salvaged
         self._stack.callback(reader.close)
-        if file.suffix == ".mcap" and reader.message_count and not getattr(reader.storage, "chunks", True):
-            # Without chunks there is no index; the library then insists on an order that recorders do not keep.
-            return reader.start_time, SalvagedMcap(file)
+        if isinstance(reader.storage, McapFile) and not reader.storage.is_indexed:
+            # The library finds messages in chunks by their index only; without chunks it insists on an order that
+            # recorders do not keep.
+            if reader.storage.chunks:
+                self.notes.append(f"'{file.name}' has no whole index, so it is read from end to end")
+            salvaged = self._scan(file)
+            return salvaged.start_ns, salvaged
         return reader.start_time, reader
 
-    def _salvage(self, file: Path, error: Exception) -> tuple[int, Storage]:
+    def _scan(self, file: Path) -> SalvagedMcap:
+        """An MCAP file that is read without its index."""
         salvaged = SalvagedMcap(file)
-        if not salvaged.connections:
-            raise BagError(f"'{file}' cannot be read: {error}; nothing in it is whole") from error
-        self.notes.append(f"'{file.name}' is not whole: {salvaged.summary}")
-        return salvaged.start_ns, salvaged
+        if not salvaged.whole:
+            self.notes.append(f"'{file.name}' is not whole: {salvaged.summary}")
+        return salvaged
 
     def _unpack(self, file: Path) -> Path:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dvf-"))
@@ -206,6 +212,16 @@ class BagFiles:
             # What could be unpacked is salvaged like any file that was cut off.
             self.notes.append(f"'{file.name}' unpacks only in part: {error}")
         return whole
+
+
+def _unpacked(data: bytes) -> bytes:
+    """A message that may have been compressed by itself, whatever metadata.yaml says: CDR begins with 0x00."""
+    if data[:4] != ZSTD_MAGIC:
+        return data
+    try:
+        return zstandard.ZstdDecompressor().decompress(data)
+    except zstandard.ZstdError:
+        return data  # damaged: as it is, it does not decode
 
 
 def _read(

@@ -11,7 +11,7 @@ from rosbags.interfaces import Nodetype
 LITTLE_ENDIAN = b"\x00\x01"
 HEAD = 4  # bytes that name the encoding; alignment counts from after them
 CODES = {
-    "bool": "?", "byte": "b", "char": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
+    "bool": "?", "byte": "B", "char": "B", "int8": "b", "uint8": "B", "int16": "h", "uint16": "H", "int32": "i",
     "uint32": "I", "int64": "q", "uint64": "Q", "float32": "f", "float64": "d",
 }  # fmt: skip
 SIZES = {code: struct.calcsize(f"<{code}") for code in CODES.values()}

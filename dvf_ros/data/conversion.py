@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from pathlib import Path
@@ -51,14 +51,15 @@ def convert(
     jobs = processes(jobs, len(bags))
     digests = digests_of(bags, jobs)
     require_same_bags(folder, earlier, {*digests, *(bag.name for bag in bags)} - {""})
-    reports = {bag: BagReport(bag.name, digest) for bag, digest in zip(bags, digests, strict=True)}
+    known = dict(zip(bags, digests, strict=True))
+    reports = {bag: BagReport(bag.name, digest) for bag, digest in known.items()}
     inputs = inputs_of(spec, options, [with_label(reports[bag], bag, labels) for bag in bags])
     idle = labels.warnings(bag.name for bag in bags)
     if earlier and earlier.inputs == inputs and _opens(folder):
         return dataclasses.replace(earlier, warnings=_warnings(earlier.bags, idle))
     first_of: dict[str, Path] = {}
     rest = [bag for bag in bags if first_of.setdefault(reports[bag].digest or str(bag), bag) == bag]
-    for done, (bag, report) in enumerate(convert_bags(rest, spec, options, folder / PARTS, jobs), 1):
+    for done, (bag, report) in enumerate(convert_bags(rest, spec, options, folder / PARTS, jobs, known), 1):
         reports[bag] = report
         progress(done, len(rest), report)
     labelled = [with_label(reports[bag], bag, labels) for bag in bags]
@@ -94,17 +95,25 @@ def digests_of(bags: Sequence[Path], jobs: int) -> list[str]:
 
 
 def convert_bags(
-    bags: Sequence[Path], spec: RobotSpec, options: Options, parts: Path, jobs: int
+    bags: Sequence[Path],
+    spec: RobotSpec,
+    options: Options,
+    parts: Path,
+    jobs: int,
+    digests: Mapping[Path, str] = {},
 ) -> Iterator[tuple[Path, BagReport]]:
-    """Convert each bag into its part, in `jobs` processes; yields (bag, report) as they are done."""
+    """Convert each bag into its part, in `jobs` processes; yields (bag, report) as they are done.
+
+    `digests` are those of bags of which they are known already.
+    """
     parts.mkdir(parents=True, exist_ok=True)
     work = partial(convert_bag, spec_text=spec.text, options=options, parts=parts)
     if jobs <= 1:
-        yield from ((bag, work(bag)) for bag in bags)
+        yield from ((bag, work(bag, digest=digests.get(bag, ""))) for bag in bags)
         return
     try:
         with WorkerPool(jobs) as pool:
-            futures = {pool.submit(work, bag): bag for bag in bags}
+            futures = {pool.submit(work, bag, digest=digests.get(bag, "")): bag for bag in bags}
             for future in as_completed(futures):
                 yield futures[future], future.result()
     except WorkerDiedError as error:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rosbags.interfaces import Connection, MessageDefinitionFormat, Nodetype
-from rosbags.typesys import Stores, TypesysError, get_types_from_idl, get_types_from_msg, get_typestore
-from rosbags.typesys.store import Typestore
+from rosbags.typesys import TypesysError, get_types_from_idl, get_types_from_msg
 
 from dvf_ros.core.parsing import nearest
 from dvf_ros.data.bag_storage import BagError
+from dvf_ros.data.octets import OctetStore, jazzy_store
 
 Origin = Literal["bag", "msg-path", "jazzy", "unknown"]
 
@@ -40,8 +40,8 @@ class Definitions:
         recorded = {c.msgtype for c in connections}
         self._given = _named(given, recorded)
         self._common = _common_store()
-        self._user: Typestore | None = None
-        self._stores: dict[str, Typestore] = {}
+        self._user: OctetStore | None = None
+        self._stores: dict[str, OctetStore] = {}
 
     def origin(self, kind: str) -> Origin:
         """Where the definition of a type comes from."""
@@ -51,7 +51,7 @@ class Definitions:
             return "msg-path"
         return "jazzy" if kind in self._common.fielddefs else "unknown"
 
-    def store(self, kind: str) -> Typestore:
+    def store(self, kind: str) -> OctetStore:
         """The type store that decodes `kind`; raises BagError where nothing defines it or a type within it."""
         if kind not in self._stores:
             store = self._make(kind)
@@ -63,7 +63,7 @@ class Definitions:
         """(name, descriptor) of a type's fields, as the rosbags library describes them; raises BagError."""
         return list(self.store(kind).fielddefs[kind][1])
 
-    def _check_nested(self, kind: str, store: Typestore) -> None:
+    def _check_nested(self, kind: str, store: OctetStore) -> None:
         seen, waiting = set[str](), [kind]
         while waiting:
             name = waiting.pop()
@@ -74,7 +74,7 @@ class Definitions:
                 raise BagError(f"the type '{kind}' holds a '{name}', which nothing defines; add its .msg to --msg-path")
             waiting += [inner for _, field in store.fielddefs[name][1] if (inner := message_of(field))]
 
-    def _make(self, kind: str) -> Typestore:
+    def _make(self, kind: str) -> OctetStore:
         origin = self.origin(kind)
         if origin == "unknown":
             hint = f" ({nearest(kind, self._given)})" if self._given else ""
@@ -102,12 +102,12 @@ class Definitions:
 
 # Making a store, and its decoders, takes longer than reading a small bag: bags of one kind share them.
 @lru_cache(maxsize=1)
-def _common_store() -> Typestore:
-    return get_typestore(Stores.ROS2_JAZZY)
+def _common_store() -> OctetStore:
+    return jazzy_store()
 
 
 @lru_cache(maxsize=256)
-def _embedded_store(form: MessageDefinitionFormat, text: str, kind: str) -> Typestore:
+def _embedded_store(form: MessageDefinitionFormat, text: str, kind: str) -> OctetStore:
     return _store(_parsed(form, text, kind))
 
 
@@ -137,7 +137,7 @@ def _parsed(form: MessageDefinitionFormat, text: str, kind: str) -> dict[str, An
     return types
 
 
-def _store(types: Mapping[str, Any]) -> Typestore:
-    store = get_typestore(Stores.EMPTY)
+def _store(types: Mapping[str, Any]) -> OctetStore:
+    store = OctetStore()
     store.register(dict(types))
     return store

@@ -17,6 +17,7 @@ from dvf_ros.data.topic_timing import FAR_S, FAST_OR_SLOW, SECOND, HeaderClock, 
 
 HEADER = "std_msgs/msg/Header"
 OFFSET_S = 0.1  # header clocks further apart than this cannot be of one machine
+MEETINGS = 10  # messages of a topic that are looked at until one decodes
 STAMP = {True: struct.Struct("<iI"), False: struct.Struct(">iI")}
 
 
@@ -33,8 +34,8 @@ class Topic:
     log: Intervals = field(default_factory=Intervals)
     header: HeaderClock | None = None
     timeline: Timeline = field(default_factory=Timeline)
-    first: Any = None  # the first message, decoded
-    problem: str = ""  # why it could not be decoded
+    first: Any = None  # the first message that could be decoded
+    problem: str = ""  # why none could
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def inspect_bag(path: str | Path, definitions: dict[str, str] | None = None) -> 
         try:
             for connection, receive_ns, data in reader.raw(topics):
                 topic = topics[connection.topic]
-                if not topic.count:
+                if topic.first is None and topic.count < MEETINGS:
                     _meet(topic, connection, data, reader)
                 topic.count += 1
                 topic.log.add(receive_ns)
@@ -98,12 +99,13 @@ def inspect_bag(path: str | Path, definitions: dict[str, str] | None = None) -> 
 
 
 def _meet(topic: Topic, connection: Connection, data: bytes, reader: BagReader) -> None:
-    """Look at a topic's first message."""
+    """Look at one of a topic's first messages."""
     try:
         topic.first = reader.decode(connection, data)
     except BagError as error:
-        topic.problem = str(error)
+        topic.problem = topic.problem or str(error)
         return
+    topic.problem = ""
     fields = reader.definitions.fields(topic.type)
     if fields and message_of(fields[0][1]) == HEADER:
         topic.header = HeaderClock()

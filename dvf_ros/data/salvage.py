@@ -1,4 +1,4 @@
-"""Read what is whole of an MCAP file that was cut off or damaged."""
+"""Read what is whole of an MCAP file that was cut off or damaged, or that has no index."""
 
 from __future__ import annotations
 
@@ -13,18 +13,23 @@ import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
+from mcap.reader import make_reader
 from mcap.records import Channel, Chunk, Footer, McapRecord, Message, Metadata, Schema
 from mcap.stream_reader import StreamReader, get_chunk_data_stream
 from rosbags.interfaces import Connection, ConnectionExtRosbag2, MessageDefinition, MessageDefinitionFormat
 
-FORMATS = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
+FORMATS = {
+    "ros2msg": MessageDefinitionFormat.MSG,
+    "ros2idl": MessageDefinitionFormat.IDL,
+    "omgidl": MessageDefinitionFormat.IDL,
+}
 NO_DEFINITION = MessageDefinitionFormat.NONE
 # What decoders raise.
 DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, OverflowError, MemoryError, RuntimeError)
 
 
 class SalvagedMcap:
-    """The whole messages of an MCAP file without a usable end, in the order in which they were written.
+    """The whole messages of an MCAP file without a usable end or index, in the order in which they were written.
 
     `lost_bytes` after the last whole record, and `lost_chunks` that do not unpack or whose checksum is wrong, are
     given up; of a chunk that was cut off or is damaged without a checksum, the messages before that place are kept.
@@ -37,6 +42,7 @@ class SalvagedMcap:
         self.start_ns = 2**63 - 1
         self.metadata: list[Metadata] = []
         self.lost_bytes = self.lost_chunks = 0
+        self._ended = False  # by the footer, with the magic bytes after it
         counts: Counter[int] = Counter()
         self.schemas = schemas = dict[int, Schema]()
         self.channels = channels = dict[int, Channel]()
@@ -52,6 +58,11 @@ class SalvagedMcap:
                 self.start_ns = min(self.start_ns, record.log_time)
         for number, channel in channels.items():
             self.connections.append(self._connection(channel, schemas.get(channel.schema_id), counts[number]))
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file is as its writer closed it: to the last byte, with a summary that can be read if any."""
+        return self._ended and not (self.lost_bytes or self.lost_chunks) and _summary_opens(self.path)
 
     @property
     def summary(self) -> str:
@@ -90,6 +101,7 @@ class SalvagedMcap:
                         yield from self._opened(held)
                     held, before, whole = record, whole, stream.tell()
                 whole = stream.tell()  # with the magic bytes after the footer
+                self._ended = True
             except DAMAGE:
                 pass
             trusted = isinstance(held, Footer | Chunk) or whole < size or _record_end(stream, before) == size
@@ -132,6 +144,15 @@ def read_metadata(path: Path, name: str) -> dict[str, str]:
         if record.name == name
         for key, value in record.metadata.items()
     }
+
+
+def _summary_opens(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            make_reader(stream).get_summary()
+    except (*DAMAGE, OSError):  # OSError: it begins where no file can be read
+        return False
+    return True
 
 
 def _record_end(stream: BinaryIO, offset: int) -> int:

@@ -21,11 +21,12 @@ ACTION_TYPES = (
 )
 MEASURED = re.compile(r"odom|velocity|vel_est|measured|estimate|state|twist$")  # of a twist: no command
 OUTCOME_TYPE = "dvf_ros/msg/Outcome"
-# Of these a vector makes no state: pictures, clouds, maps, texts, and what ROS says about itself.
+# Of these a vector makes no state: pictures, clouds, maps, texts, the hidden topics of ROS actions, and what ROS says
+# about itself.
 NOT_NUMBERS = re.compile(
     r"Image$|PointCloud|LaserScan|OccupancyGrid|Costmap|CameraInfo|Marker|/String$|/Empty$|/Path$|/Log$|/Clock$|TFMessage"
     r"|Diagnostic|ParameterEvent|Event$|RobotDescription|Statistics|^rcl_interfaces|^lifecycle_msgs|^rosbag2|^dvf_ros/|Color"
-    r"|^visualization_msgs|^foxglove_msgs|^builtin_interfaces|Status$|StatusArray$|/Header$|/Time$"
+    r"|^visualization_msgs|^foxglove_msgs|^builtin_interfaces|Status$|StatusArray$|/Header$|/Time$|/action/"
 )
 
 

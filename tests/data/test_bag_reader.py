@@ -9,6 +9,8 @@ import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from dvf_ros.data import bag_conversion, conversion
+from dvf_ros.data.bag_conversion import DEFAULTS
 from dvf_ros.data.bag_reader import BagError, BagReader, bag_digest, find_namespace, recorded_topics
 from tests.data.bag_making import SPEC, START, Bag, pose_stamped, write_reach
 
@@ -76,6 +78,23 @@ def test_digest_follows_content_and_metadata(tmp_path: Path) -> None:
     text = (two / "metadata.yaml").read_text()
     (two / "metadata.yaml").write_text(text.replace("behavior: ''", "behavior: other"))
     assert bag_digest(one) != bag_digest(two)
+
+
+def test_a_conversion_reads_each_bag_for_its_digest_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bags = [write_reach(tmp_path / name, offset=k) for k, name in enumerate("ab")]
+    digested = []
+    for module in (conversion, bag_conversion):
+        monkeypatch.setattr(module, "bag_digest", lambda bag: digested.append(bag.name) or bag_digest(bag))
+    report = conversion.convert(bags, tmp_path / "data", jobs=1)
+    assert sorted(digested) == ["a", "b"]
+    assert [bag.digest for bag in report.bags] == [bag_digest(bag) for bag in bags]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_digest_that_is_known_goes_to_the_process_that_converts(tmp_path: Path, jobs: int) -> None:
+    bags = [write_reach(tmp_path / name, offset=k) for k, name in enumerate("ab")]
+    done = conversion.convert_bags(bags, SPEC, DEFAULTS, tmp_path / "parts", jobs, {bags[0]: "known"})
+    assert {bag.name: report.digest for bag, report in done} == {"a": "known", "b": bag_digest(bags[1])}
 
 
 @pytest.mark.parametrize(

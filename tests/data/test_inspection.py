@@ -113,6 +113,7 @@ def test_the_timeline_counts_all_however_long_the_bag() -> None:
         ("/tf", "tf2_msgs/msg/TFMessage", "none"),
         ("/rosout", "rcl_interfaces/msg/Log", "none"),
         ("/outcome", "dvf_ros/msg/Outcome", "outcome"),
+        ("/navigate_to_pose/_action/feedback", "nav2_msgs/action/NavigateToPose_FeedbackMessage", "none"),
     ],
 )
 def test_names_and_types_tell_what_a_topic_could_be(topic: str, kind: str, role: str) -> None:

@@ -16,10 +16,12 @@ from dvf_ros.data.bag_conversion import DEFAULTS, convert_bag
 from dvf_ros.data.bag_reader import BagReader
 from dvf_ros.data.cdr_layout import CODES, LayoutError, layout_of
 from dvf_ros.data.dataset import Dataset
+from dvf_ros.data.octets import jazzy_store
 from dvf_ros.data.quick_reading import QuickTopic
 from dvf_ros.data.report import BagReport
-from tests.data.bag_making import MS, SPEC, START, STORE, Bag, joint_state, make, pose_stamped, twist_stamped
+from tests.data.bag_making import MS, SPEC, START, Bag, joint_state, make, pose_stamped, twist_stamped
 
+STORE = jazzy_store()
 ARRAY = "std_msgs/msg/Float64MultiArray"
 TURNING = RobotSpec.parse(
     SPEC.text.replace(
