@@ -104,27 +104,32 @@ def draw(spec: RobotSpec, episode: Episode, futures: list[SampledFutures], colum
         len(columns), len(futures), figsize=(3.6 * len(futures), 2.3 * len(columns)), sharex="col", sharey="row",
         squeeze=False, layout="constrained",
     )  # fmt: skip
-    high = max(float(max(item.rewards.max() for item in futures)), 1e-6)
+    scale = reward_scale(futures)
     for i, column in enumerate(columns):
         for j, item in enumerate(futures):
-            _draw_moment(axes[i, j], episode, item, column, high)
+            _draw_moment(axes[i, j], episode, item, column, scale)
         axes[i, 0].set_ylabel(spec.state_names[column])
     for j, item in enumerate(futures):
         seconds = (item.stamp - episode.stamps[0]) * 1e-9
         axes[0, j].set_title(f"at {seconds:.1f} s, mean predicted reward {item.rewards.mean():.2f}", fontsize=9)
         axes[-1, j].set_xlabel("seconds from the decision")
-    figure.colorbar(ScalarMappable(Normalize(0.0, high), "viridis"), ax=axes, label="predicted reward", shrink=0.6)
+    figure.colorbar(ScalarMappable(scale, "viridis"), ax=axes, label="predicted reward", shrink=0.6)
     figure.suptitle(f"{spec.robot} {spec.task}: sampled futures (dots) and what then happened (line)")
     output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(output, dpi=110)
     plt.close(figure)
 
 
-def _draw_moment(axis: Axes, episode: Episode, item: SampledFutures, column: int, high: float) -> None:
+def reward_scale(futures: list[SampledFutures]) -> Normalize:
+    """The scale of the colours: all rewards of the futures, and 0."""
+    rewards = np.concatenate([[0.0], *(item.rewards for item in futures)])
+    low, high = float(rewards.min()), float(rewards.max())
+    return Normalize(low, max(high, low + 1e-6))
+
+
+def _draw_moment(axis: Axes, episode: Episode, item: SampledFutures, column: int, scale: Normalize) -> None:
     seconds = (episode.stamps - item.stamp) * 1e-9
     axis.plot(seconds, episode.states[:, column], color=TRUTH, linewidth=1.5)
     axis.axvline(0.0, color=NOW, linewidth=0.8)
     axis.set_xlim(-1.0, max(2.0, float(seconds[-1]) + 1.0))
-    axis.scatter(
-        item.offsets, item.states[:, column], c=item.rewards, cmap="viridis", vmin=0.0, vmax=high, s=14, alpha=0.85
-    )
+    axis.scatter(item.offsets, item.states[:, column], c=item.rewards, cmap="viridis", norm=scale, s=14, alpha=0.85)

@@ -99,7 +99,7 @@ def measure_sections(agent: DvfAgent, dataset: Dataset, args: Report) -> list[Se
     decision, rate = agent.decision, agent.spec.rate
     columns = columns_of(agent.spec, args.names)
     rewards = recorded_rewards(agent, dataset)
-    valued = agent.written is not None or bool(agent.reward.lower < agent.reward.upper)
+    valued = agent.written is not None or agent.reward.learned
     window = min(agent.horizon, coverage_horizon(dataset.episode_length, dataset.terminated, SHARE))
 
     def rng(number: int) -> np.random.Generator:

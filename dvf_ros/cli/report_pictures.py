@@ -174,7 +174,10 @@ def draw_calibration(found: Calibration) -> Figure:
     axis.errorbar(x, y, half, fmt="o", color=TRUTH, markersize=5, capsize=2, linewidth=1.3, label="mean of a tenth")
     axis.set(xlabel="predicted value", ylabel="measured return", title=f"over the next {found.window} ticks")
     axis.legend(loc="upper left")
-    errors.hist(found.predicted - found.measured, bins=30, color=MODEL, alpha=0.75)
+    difference = found.predicted - found.measured
+    span = max(float(np.ptp(difference)) / 2, 1e-6 * float(np.abs(ends).max()), 1e-6)  # else bins have no width
+    middle = (difference.min() + difference.max()) / 2
+    errors.hist(difference, bins=30, range=(middle - span, middle + span), color=MODEL, alpha=0.75)
     errors.axvline(0, color=PALE, linewidth=1.4, linestyle=(0, (4, 2)))
     errors.axvline(found.bias, color=BAD, linewidth=1.8, label=f"mean {found.bias:+.2f}")
     errors.set(xlabel="predicted less measured", ylabel="frames", title="how far off")

@@ -46,6 +46,12 @@ NO_RETURN = (
     "write one: --reward 'EXPRESSION' is computed on the recorded states."
 )
 
+KNOWN_BY_NAME = "The value is asked for the behavior by name, from the first states of its own episodes."
+KNOWN_BY_MOTION = (
+    "The value is asked for whoever moves as in the behavior's episodes, from their first states. These are the very "
+    "episodes that are ranked, and their luck shows in their motion: the two orders may agree somewhat too well."
+)
+
 
 def absent(key: str, missing: str) -> Section:
     """A section without its picture, and why."""
@@ -66,9 +72,9 @@ def trajectories(found: Trajectories, rate: float) -> Section:
         pictures.draw_trajectories(f"Value along trajectories of {names}", found, rate),
         numbers,
         notes=(
-            f"Told apart by {found.reason}. Bands and bars are 95 % intervals: sampling, disagreement of the reward "
-            "heads and, for a mean, the spread of its trajectories. What was earned ends with the recording, and so "
-            "falls towards its end, where the value goes on.",
+            f"Told apart by {found.reason}. Bars and bands are 95 % intervals: bars by sampling and disagreement of "
+            "the reward heads, bands of means by the spread of the trajectories and the same disagreement. What was "
+            "earned ends with the recording, and so falls towards its end, where the value goes on.",
         ),
     )
 
@@ -123,9 +129,10 @@ def ranking(found: Ranking | None) -> Section:
         Number(_percent(found.error), "mean error of the values"),
         Number(str(len(found.behaviors)), "behaviors"),
     ]
-    notes = ["The value is asked for the behavior by name, from the first states of its own episodes."]
+    notes = [KNOWN_BY_MOTION if found.by_motion else KNOWN_BY_NAME]
     if not all(item.known for item in found.behaviors):
-        notes.append("* the agent does not know this behavior by name: its value is that of the recorded mixture.")
+        way = "its motion" if found.by_motion else "name"
+        notes.append(f"* the agent does not know this behavior by {way}: its value is that of the recorded mixture.")
     if any(item.episodes == 1 for item in found.behaviors):
         notes.append("There is no interval where there is one episode of a behavior.")
     if found.left_out:

@@ -31,7 +31,8 @@ class Value:
     """Value every controller in a dataset of state sequences; neither actions nor rewards are looked at.
 
     An agent trained with `--training.representation context` reads off their motion who drives: the controllers may be
-    in no training data. Another one knows them by the names of its own data.
+    in no training data. Another one knows them by the names of its own data, unless it was trained with
+    `--training.behavior-drop 1`: that one values them all as who was recorded.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]

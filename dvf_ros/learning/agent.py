@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
-from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.learning.config import DecisionConfig, TrainingConfig
+from dvf_ros.learning.config import DecisionConfig, TrainingConfig, require_learned
 from dvf_ros.learning.device import choose_device, clock
 from dvf_ros.learning.dynamics import Dynamics
 from dvf_ros.learning.encoding import StateEncoder, checked_state
 from dvf_ros.learning.heads import Actor, ValueHeads
+from dvf_ros.learning.judgement import Judgement
 from dvf_ros.learning.nets import deviation
 from dvf_ros.learning.occupancy import Occupancy
 from dvf_ros.learning.prior import BehaviorPrior
@@ -87,13 +87,7 @@ class DvfAgent(nn.Module):
 
     def configure(self, decision: DecisionConfig) -> None:
         """Take other run-time settings: moves the weights to the device and sets torch's threads (of the process)."""
-        if decision.by_actor and not self.distilled:
-            raise ConfigError(
-                f"'{decision.by_actor}': found actor, which this agent has not learned: it was trained without "
-                "rewards, or without distillation; set something else, or train anew with both (training.distillation)"
-            )
-        if decision.behavior == "max" and self.occupancy.motion is not None:
-            raise ConfigError("'behavior': expected dropped, found max; this agent knows behaviors by motion only")
+        require_learned(decision, self.training_config, bool(self.distilled))
         self.device = choose_device(decision.device)
         self.decision = decision
         self.to(self.device)
@@ -132,37 +126,36 @@ class DvfAgent(nn.Module):
 
         Candidates come from the prior, their ends from the dynamics, their values from futures that share offsets and
         noise. A score is the value less `pessimism` times the ensemble's disagreement; the highest one wins among the
-        candidates that resemble the data, if there are any. Where all of them cannot be valued until `deadline`
-        (steady s, as `time.monotonic`), the decision holds only those that were: the first block at least. Raises
-        ValueError for a state of another shape or with numbers that are not finite.
+        candidates that resemble the data, if there are any. If there are none, and that is left to the actor, its chunk
+        is the only candidate. Where all of them cannot be valued until `deadline` (steady s, as `time.monotonic`), the
+        decision holds only those that were: the first block at least. Raises ValueError for a state of another shape or
+        with numbers that are not finite.
         """
         times = [clock(self.device)]
         start = self._encode(state)
         proposed = self._propose(start, rng)
         times.append(clock(self.device))
-        ends = self.dynamics.predict(start.expand(len(proposed), -1), proposed)  # (K, N, E)
+        judged = self._judge(start, proposed, rng, times[0], deadline)
+        times.append(judged.predicted)
+        unscored = len(proposed) - len(judged.chunks)
+        if judged.astray and self.decision.unsupported == "actor" and self.decision.policy != "actor":
+            judged = self._judge(start, self.bounded(self.actor.act(start)), rng, times[0], deadline)
+        chosen = judged.chosen
         times.append(clock(self.device))
-        value, disagreement, error = self._value_ends(ends, rng, times[0], deadline)
-        chunks, ends = proposed[: len(value)], ends[:, : len(value)]
-        scores = value - self.decision.pessimism * disagreement
-        supported = self.support.holds(self.dynamics.spread(ends), self.decision.false_alarm)
-        chosen = int(torch.where(supported, scores, -torch.inf).argmax() if supported.any() else scores.argmax())
-        times.append(clock(self.device))
-        actions = self._actions(chunks)
-        refused = self.decision.unsupported == "stop" and not supported.any()
-        astray = self.decision.unsupported == "actor" and not supported.any()
+        actions = self._actions(judged.chunks).cpu().numpy()
+        refused = judged.astray and self.decision.unsupported == "stop"
         stages = zip(("propose", "predict", "evaluate"), np.diff(times), strict=True)
         return Decision(
-            chunk=(self._actions(self.bounded(self.actor.act(start)))[0] if astray else actions[chosen]).cpu().numpy(),
+            chunk=actions[chosen],
             chosen=chosen,
-            candidates=actions.cpu().numpy(),
-            scores=scores.cpu().numpy(),
-            values=value.cpu().numpy(),
-            disagreement=disagreement.cpu().numpy(),
-            standard_error=error.cpu().numpy(),
+            candidates=actions,
+            scores=judged.scores.cpu().numpy(),
+            values=judged.value.cpu().numpy(),
+            disagreement=judged.disagreement.cpu().numpy(),
+            standard_error=judged.standard_error.cpu().numpy(),
             discount=self.training_config.discount,
-            supported=supported.cpu().numpy(),
-            unscored=len(proposed) - len(chunks),
+            supported=judged.supported.cpu().numpy(),
+            unscored=unscored,
             refusal="neither the state nor any candidate resembles the data" if refused else "",
             timings={stage: float(seconds) for stage, seconds in stages},
         )
@@ -255,10 +248,12 @@ class DvfAgent(nn.Module):
         known = self.distilled and self.written is None and self.decision.best_share == 1.0
         return self.decision.scoring != "futures" and self.decision.behavior == "dropped" and bool(known)
 
-    def _value_ends(
-        self, ends: Tensor, rng: np.random.Generator, begin: float, deadline: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Value, disagreement and standard error, each (n,), of as many ends (K, N, E) as time from `begin` allows."""
+    def _judge(
+        self, start: Tensor, chunks: Tensor, rng: np.random.Generator, begin: float, deadline: float
+    ) -> Judgement:
+        """What normalised chunks (N, h, A) are worth in a state (1, E): as many of them as time from `begin` allows."""
+        ends = self.dynamics.predict(start.expand(len(chunks), -1), chunks)  # (K, N, E)
+        predicted = clock(self.device)
         known = self.value_heads.predict(ends).mean(dim=1) if self.uses_heads else None  # (K, N)
         if known is not None and self.decision.scoring == "heads":
             values, error = known, torch.zeros_like(known[0])  # nothing is sampled
@@ -269,7 +264,10 @@ class DvfAgent(nn.Module):
             error = torch.cat([item.standard_error for item in done])
             if known is not None:
                 values, error = blend(known[:, : len(error)], values), SAMPLED * error
-        return values.mean(dim=0), deviation(values), error
+        value, disagreement, count = values.mean(dim=0), deviation(values), len(error)
+        scores = value - self.decision.pessimism * disagreement
+        supported = self.support.holds(self.dynamics.spread(ends[:, :count]), self.decision.false_alarm)
+        return Judgement(chunks[:count], value, disagreement, error, scores, supported, predicted)
 
     def evaluate(
         self, states: Tensor, rng: np.random.Generator, driver: Tensor | None = None, share: float = 1.0

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 
 import yaml
 from safetensors.torch import load, save
@@ -90,15 +91,27 @@ def save_checkpoint(agent: DvfAgent, path: str | Path, dataset_digest: str, comm
 def require_place(path: str | Path) -> None:
     """Raise CheckpointError, or OSError, where a checkpoint cannot be written: before a training, not after it.
 
-    What is there and is no checkpoint, such as the robot's spec, is not written over.
+    What is there and is no checkpoint, such as the robot's spec or somebody's weights, is not written over.
     """
     words_path, numbers_path = halves(path)
-    if words_path.is_file():
-        words = yaml.safe_load(words_path.read_bytes())
-        if not isinstance(words, dict) or not {"sha256", "spec_digest"} <= words.keys():
-            raise CheckpointError(f"'{words_path}' is there and is no checkpoint; write to another name, or remove it")
+    if words_path.is_file() and not _describes(words_path):
+        raise CheckpointError(f"'{words_path}' is there and is no checkpoint; write to another name, or remove it")
+    if numbers_path.is_file() and not words_path.exists():
+        raise CheckpointError(
+            f"'{numbers_path}' is there and is no checkpoint, for want of '{words_path.name}' beside it; write to "
+            "another name, or remove it"
+        )
     for place in (words_path, numbers_path):
         require_writable(place)
+
+
+def _describes(path: Path) -> bool:
+    """Whether a file is the YAML half of a checkpoint, of whichever format."""
+    try:
+        words = yaml.safe_load(path.read_bytes())
+    except yaml.YAMLError:
+        return False
+    return isinstance(words, dict) and {"sha256", "spec_digest"} <= words.keys()
 
 
 def load_checkpoint(
@@ -158,13 +171,13 @@ def load_alike(paths: Sequence[Path], spec: RobotSpec) -> list[DvfAgent]:
     Raises CheckpointError where that is not so, or what `load_checkpoint` does.
     """
     agents = [load_checkpoint(path, spec) for path in paths]
-    first, *others = [_training_facts(path) for path in paths]
+    first, *others = [_training_facts(path, agent) for path, agent in zip(paths, agents, strict=True)]
     for path, facts in zip(paths[1:], others, strict=True):
         for name, expected in first.items():
             if name != "seed" and facts[name] != expected:
                 raise CheckpointError(
                     f"'{path}': expected an agent trained as '{paths[0]}' was but for the seed, found {name} "
-                    f"{facts[name]} for {expected}; train it so, with another --training.seed"
+                    f"{_short(facts[name])} for {_short(expected)}; train it so, with another --training.seed"
                 )
     seeds = [facts["seed"] for facts in (first, *others)]
     if len(set(seeds)) < len(seeds):
@@ -175,10 +188,18 @@ def load_alike(paths: Sequence[Path], spec: RobotSpec) -> list[DvfAgent]:
     return agents
 
 
-def _training_facts(path: Path) -> dict[str, object]:
-    """What an agent was trained on and how, by name."""
-    description = read_description(path)
-    return asdict(description.training) | {"data": description.dataset_digest}
+def _training_facts(path: Path, agent: DvfAgent) -> dict[str, object]:
+    """What an agent was trained on and how, by name. The data's digest may be its bags', and then tells no labels."""
+    return asdict(agent.training_config) | {
+        "data": read_description(path).dataset_digest,
+        "behaviors": ", ".join(agent.behavior_names),
+        "horizon": agent.horizon,
+        "range of the learned reward": (float(agent.reward.lower), float(agent.reward.upper)),
+    }
+
+
+def _short(fact: object) -> str:
+    return shorten(str(fact), 100, placeholder=" …")
 
 
 def read_description(path: str | Path) -> Description:

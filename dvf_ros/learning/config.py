@@ -62,7 +62,8 @@ class TrainingConfig:
     """Noise on every state that a model is conditioned on, in standard deviations of the state; 0 or more.
     It makes them tolerate states which another model generated."""
     behavior_drop: float = 0.25
-    """Share of training pairs whose behavior is hidden from the occupancy; above 0, at most 1."""
+    """Share of training pairs whose behavior is hidden from the occupancy; above 0, at most 1.
+    With 1 it learns nothing of single behaviors, but only what they are together."""
     representation: Representation = "index"
     """How the occupancy knows who drives: by the index of a recorded behavior, or by context, read off motion.
     With context a controller can be valued that was in no data; it takes data of many, told apart by name."""
@@ -79,10 +80,25 @@ class TrainingConfig:
         _require("discount", self.discount, 0.0 < self.discount < 1.0, "between 0 and 1, both excluded")
         _require("ema", self.ema, 0.0 <= self.ema < 1.0, "at least 0 and below 1")
         _require("behavior_drop", self.behavior_drop, 0.0 < self.behavior_drop <= 1.0, "above 0 and at most 1")
+        if not self.learns_behaviors and self.representation == "context":
+            raise ConfigError(
+                "'behavior_drop': expected below 1 with representation context, which otherwise learns of nobody who "
+                "drives, found 1; lower it, or train with representation index"
+            )
         _require("learning_rate", self.learning_rate, 0.0 < self.learning_rate < math.inf, "above 0, and finite")
         require_at_least(self, 0, "seed", "sampler_distillation", "distillation", "context_depth")
         require_at_least(self, 0, "perturbation", "weight_decay")
         require_at_least(self, 1, "chunk", "updates", "batch", "width", "student_width", "depth", "members")
+
+    @property
+    def learns_behaviors(self) -> bool:
+        """Whether the occupancy is ever told who drives."""
+        return self.behavior_drop < 1.0
+
+    @property
+    def learns_names(self) -> bool:
+        """Whether it is told so by name: by the index of a behavior of the training data."""
+        return self.learns_behaviors and self.representation == "index"
 
 
 @dataclass(frozen=True)
@@ -168,6 +184,20 @@ class LearningConfig:
             self.decision.execute,
             self.decision.execute <= limit,
             f"at most training.chunk ({limit})",
+        )
+
+
+def require_learned(decision: DecisionConfig, training: TrainingConfig, distilled: bool) -> None:
+    """Raise ConfigError where a decision asks for what an agent that was trained so has not learned."""
+    if decision.by_actor and not distilled:
+        raise ConfigError(
+            f"'{decision.by_actor}': found actor, which this agent has not learned: it was trained without "
+            "rewards, or without distillation; set something else, or train anew with both (training.distillation)"
+        )
+    if decision.behavior == "max" and not training.learns_names:
+        why = "representation context" if training.learns_behaviors else f"behavior_drop {training.behavior_drop:g}"
+        raise ConfigError(
+            f"'behavior': expected dropped, found max; this agent was trained with {why}, and knows no behavior by name"
         )
 
 

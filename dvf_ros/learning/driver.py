@@ -45,7 +45,7 @@ def _shown(agent: DvfAgent, trajectories: Sequence[np.ndarray]) -> tuple[MotionE
     """What reads drivers off motion, the mean signs (TRAITS,) of trajectories, and how many transitions they hold."""
     if agent.occupancy.motion is None:
         raise ValueError(
-            "expected an agent with training.representation context, found index: it knows behaviors by name only; "
+            "expected an agent with training.representation context, found index: it reads nobody off motion; "
             "train with --training.representation context"
         )
     paths = [np.array(path, np.float32) for path in trajectories]
@@ -77,7 +77,10 @@ def recorded_motion(dataset: Dataset, behavior: int) -> list[np.ndarray]:
 
 
 def driver_by_name(agent: DvfAgent, name: str) -> Tensor | None:
-    """The index (1,) of a behavior of the training data; None where the agent does not know it by name."""
-    if agent.occupancy.motion is not None or name not in agent.behavior_names:
+    """The index (1,) of a behavior of the training data; None where the agent does not know it by name.
+
+    An agent that was trained with its behaviors always hidden has their names, but knows none of them.
+    """
+    if not agent.training_config.learns_names or name not in agent.behavior_names:
         return None
     return torch.tensor([agent.behavior_names.index(name)], device=agent.device)

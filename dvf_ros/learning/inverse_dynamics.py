@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dvf_ros.data.dataset import Dataset, DatasetError
-from dvf_ros.data.normalization import Normalization
+from dvf_ros.data.normalization import CONSTANT, Normalization
 from dvf_ros.learning.encoding import StateEncoder
 from dvf_ros.learning.nets import EnsembleMLP
 
@@ -30,24 +30,26 @@ class Labelled:
     """A dataset whose every action but the last of an episode is known, and how far the new ones can be trusted.
 
     `explained` (A,) is the share of each action's variance that was foretold in episodes held out, at most 1; NaN where
-    the action never changes. `frames` got an action.
+    the action hardly changes there. `share` is that of all of them together, each in its own unit, the standard
+    deviation of what was recorded. `frames` got an action.
     """
 
     dataset: Dataset
     explained: np.ndarray
+    share: float
     frames: int
 
     @property
     def metrics(self) -> dict[str, float]:
         """The same for a training's history."""
-        return {"inverse_dynamics/explained": float(np.nanmean(self.explained)), "inverse_dynamics/frames": self.frames}
+        return {"inverse_dynamics/explained": self.share, "inverse_dynamics/frames": self.frames}
 
 
 def label_actions(dataset: Dataset, seed: int, device: torch.device) -> Labelled:
     """Learn which action leads from a state to the next, and fill in those that were not recorded.
 
     Recorded actions stay as they are, and files are not touched. Raises DatasetError where episodes held out show that
-    actions cannot be told from states, and where fewer than two episodes have any.
+    actions cannot be told from states, or no action changes there, and where fewer than two episodes have any.
     """
     torch.manual_seed(seed)
     moves = _Moves(dataset, device)
@@ -63,16 +65,22 @@ def label_actions(dataset: Dataset, seed: int, device: torch.device) -> Labelled
     judging = known & np.isin(episode, judges)
     model = _InverseDynamics(moves.size, Normalization.fit(dataset.actions[known]), dataset.actions[known]).to(device)
     _fit(model, moves, dataset.actions, np.flatnonzero(known & ~judging), seed)
-    explained = _explained(dataset.actions[judging], model.label(moves, np.flatnonzero(judging)))
-    if not np.nanmean(explained) > 0.0:
+    found = model.label(moves, np.flatnonzero(judging))
+    explained, share = _explained(dataset.actions[judging], found, model.scale.cpu().numpy())
+    if math.isnan(share):
         raise DatasetError(
-            f"label_actions: expected states that tell the actions, found {np.nanmean(explained):.0%} of the variance "
+            "label_actions: expected actions that change in episodes held out, found none there whose standard "
+            f"deviation is {CONSTANT:g} or more; record more with their commands, or train without label_actions"
+        )
+    if share <= 0.0:
+        raise DatasetError(
+            f"label_actions: expected states that tell the actions, found {share:.0%} of the variance "
             "explained in episodes held out, no better than the mean action; train without label_actions"
         )
     unknown = np.flatnonzero(~known & ~_last(dataset))
     actions, mask = np.array(dataset.actions), np.array(dataset.action_mask)
     actions[unknown], mask[unknown] = model.label(moves, unknown), True
-    return Labelled(replace(dataset, actions=actions, action_mask=mask), explained, len(unknown))
+    return Labelled(replace(dataset, actions=actions, action_mask=mask), explained, share, len(unknown))
 
 
 class _Moves:
@@ -151,11 +159,18 @@ def _fit(model: _InverseDynamics, moves: _Moves, actions: np.ndarray, frames: np
         optimizer.step()
 
 
-def _explained(actions: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Share (A,) of the variance of actions (B, A) that is explained; NaN where there is none."""
-    variance = actions.var(axis=0)
-    error = np.square(actions - found).mean(axis=0)
-    return np.where(variance > 0.0, 1.0 - error / np.where(variance > 0.0, variance, 1.0), np.nan)
+def _explained(actions: np.ndarray, found: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, float]:
+    """Share (A,) of the variance of actions (B, A) that is explained, and of all of it in units of a scale (A,).
+
+    Each counts by how much it usually moves, so that one which only jitters here cannot outweigh the others. NaN where
+    an action does not move, and where none does.
+    """
+    variance = actions.var(axis=0, dtype=np.float64)
+    error = np.square(actions - found, dtype=np.float64).mean(axis=0)
+    moves = np.sqrt(variance) >= CONSTANT
+    explained = np.where(moves, 1.0 - error / np.where(moves, variance, 1.0), np.nan)
+    weight = np.where(moves, 1.0 / np.square(scale, dtype=np.float64), 0.0)
+    return explained, float(1.0 - error @ weight / (variance @ weight)) if moves.any() else math.nan
 
 
 def _last(dataset: Dataset) -> np.ndarray:

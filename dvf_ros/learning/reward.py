@@ -42,10 +42,17 @@ class RewardEnsemble(nn.Module):
         self.binary.copy_(((labels == self.lower) | (labels == self.upper)).all())
 
     @property
+    def learned(self) -> bool:
+        """Whether any state earns or costs something. The same for all may, since an end saves it: a cost of time."""
+        return bool((self.lower != 0.0) | (self.upper != 0.0))
+
+    @property
     def summary(self) -> str:
         """For people: from where to where it goes."""
+        if not self.learned:
+            return "the agent has learned no reward: every state counts 0"
         if self.lower == self.upper:
-            return f"the agent has learned no reward: every state counts {float(self.lower):.3g}"
+            return f"the learned reward, everywhere {float(self.lower):.3g} until the end"
         return f"the learned reward, from {float(self.lower):.3g} to {float(self.upper):.3g}"
 
     def predict(self, state: Tensor) -> Tensor:

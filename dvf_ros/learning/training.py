@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -121,7 +122,7 @@ class Training:
         settings = config.training
         self.config = settings
         self._workers = workers
-        workers.agree("dataset", lambda: dataset.digest)
+        workers.agree("dataset", lambda: _digest(dataset))
         workers.agree("configuration", lambda: config)
         self.device = choose_device(config.decision.device)
         self.updates = 0
@@ -168,7 +169,7 @@ class Training:
         rng = self._workers.rng(self.config.seed, self.updates)
         self._generator.manual_seed(int(rng.integers(2**62)))
         online, batches = self._online, self.batches
-        rows, half = self._workers.share(self.config.batch), self._workers.share(self.config.batch // 2)
+        rows, half = (self._workers.share(size) for size in (self.config.batch, max(1, self.config.batch // 2)))
         state, chunk, after = batches.chunks(rng, self.config.members, half)
         losses = {
             "occupancy": self._occupancy_loss(rng, rows),
@@ -232,6 +233,15 @@ class Training:
     def _prior_loss(self, rng: np.random.Generator, rows: int) -> tuple[Tensor, dict[str, Tensor]]:
         state, chunk, _ = self.batches.chunks(rng, rows)
         return self._online.prior.loss(state, self._online.normalise_action(chunk), self._generator)
+
+
+def _digest(dataset: Dataset) -> str:
+    """SHA-256 of a dataset and its labels: the same bags may have been converted with other ones."""
+    content = hashlib.sha256(dataset.digest.encode())
+    content.update("\0".join(dataset.behavior_names).encode())
+    for name in ("behavior", "terminated", "success", "rewards", "reward_mask", "action_mask"):
+        content.update(np.ascontiguousarray(getattr(dataset, name)).tobytes())
+    return content.hexdigest()
 
 
 def _schedule(update: int, total: int) -> float:

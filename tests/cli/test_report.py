@@ -267,7 +267,7 @@ def test_data_of_another_spec_and_an_altered_checkpoint_are_refused(
 @pytest.mark.parametrize("value", [-8.0, 0.0, 8.0])
 def test_the_legends_get_room_above_the_values_of_any_sign(value: float) -> None:
     tick = np.arange(9)
-    one = Trajectory(0, tick, value + tick / 9, np.zeros(9), np.full(9, value))
+    one = Trajectory(0, tick, value + tick / 9, np.zeros(9), np.zeros(9), np.full(9, value))
     figure = draw_trajectories.__wrapped__(Trajectories((Group("all", (one,)),), ""), 10.0)
     low, high = figure.axes[0].get_ylim()
     plt.close(figure)

@@ -27,6 +27,19 @@ def test_a_spec_is_not_taken_for_a_place_for_a_checkpoint(
     assert (tmp_path / "agent.yaml").read_text() == SPEC.text
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("agent.yaml", b"{a: [b, c"), ("agent.yaml", b"\xff\x00"), ("agent.safetensors", b"weights")]
+)
+def test_what_is_there_and_is_no_checkpoint_stays_as_it_is(
+    name: str, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    no_training(monkeypatch)
+    (tmp_path / name).write_bytes(content)
+    assert train_on(tmp_path, dataset()) == 1
+    assert f"{name}' is there and is no checkpoint" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == content
+
+
 @pytest.mark.parametrize("name", ["agent.yaml", "agent.safetensors"])
 def test_a_folder_is_no_place_for_a_checkpoint(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

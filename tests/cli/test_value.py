@@ -37,6 +37,18 @@ def test_every_controller_is_valued(
     assert ("motion: 2 episodes" if representation == "context" else "nothing") in rows["stranger"]
 
 
+def test_an_agent_that_was_never_told_who_drives_knows_no_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, behavior_drop=1.0)))
+    save_checkpoint(agent, tmp_path / "agent.yaml", "", "")
+    write_dataset(tmp_path / "data", dataset())
+    assert main(Value(tmp_path / "agent.yaml", tmp_path / "data", futures=8)) == 0
+    rows = [[cell.strip() for cell in line.split("│")] for line in capsys.readouterr().out.splitlines()]
+    (one, value, *_), (other, same, *_) = ([row[1], row[3]] for row in rows if len(row) > 3)
+    assert {one, other} == {"a", "b"} and value == same
+
+
 def test_the_occupancy_can_be_asked_in_hops(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     agent, _ = train(dataset(), CONFIG)
     save_checkpoint(agent, tmp_path / "agent.yaml", "", "")

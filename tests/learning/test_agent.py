@@ -160,10 +160,34 @@ def test_a_candidate_that_resembles_the_data_wins_over_a_better_one_that_does_no
     assert decide(agent).chosen == best and not decide(agent).supported.any() and not decide(agent).refusal
     agent.configure(replace(CONFIG.decision, unsupported="stop"))
     assert decide(agent).refusal == "neither the state nor any candidate resembles the data"
+
+
+def test_all_that_is_said_where_nothing_resembles_the_data_is_of_the_actors_chunk(
+    agent: DvfAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.configure(replace(CONFIG.decision, scoring="heads"))
+    usual = decide(agent)
+    agent.configure(replace(CONFIG.decision, scoring="heads", policy="actor"))
+    acted = decide(agent)
+    agent.configure(replace(CONFIG.decision, scoring="heads", unsupported="actor"))
+    np.testing.assert_array_equal(decide(agent).scores, usual.scores)
+    monkeypatch.setattr(agent.support, "holds", lambda spread, rate: torch.zeros(len(spread), dtype=torch.bool))
+    astray = explain(agent)
+    assert astray.chosen == 0 and astray.candidates.shape == (1, 4, 3) and not astray.supported.any()
+    for name in ("chunk", "candidates", "scores", "values", "disagreement", "standard_error"):
+        np.testing.assert_array_equal(getattr(astray, name), getattr(acted, name))
+    assert set(astray.timings) == set(usual.timings) and min(astray.timings.values()) >= 0.0
+    encoded = agent.encoder.encode(torch.from_numpy(STATE)).unsqueeze(0)
+    ends = agent.dynamics.predict(encoded, agent.normalise_action(torch.from_numpy(astray.chunk).unsqueeze(0)))
+    np.testing.assert_allclose(astray.ends, agent.encoder.decode(ends.mean(dim=0)), atol=1e-5)
+
+
+def test_an_actor_that_alone_proposes_is_judged_once(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     agent.configure(replace(CONFIG.decision, policy="actor"))
-    acted = decide(agent).chunk
-    agent.configure(replace(CONFIG.decision, unsupported="actor"))
-    np.testing.assert_array_equal(decide(agent).chunk, acted)
+    expected = decide(agent)
+    monkeypatch.setattr(agent.support, "holds", lambda spread, rate: torch.zeros(len(spread), dtype=torch.bool))
+    agent.configure(replace(CONFIG.decision, policy="actor", unsupported="actor"))
+    np.testing.assert_array_equal(decide(agent).values, expected.values)
 
 
 def test_the_value_heads_score_unless_a_reward_is_written(agent: DvfAgent) -> None:

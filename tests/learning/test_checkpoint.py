@@ -22,6 +22,7 @@ from dvf_ros.learning.checkpoint import (
     load_checkpoint,
     load_training,
     read_description,
+    require_place,
     save_checkpoint,
     save_training,
 )
@@ -217,3 +218,37 @@ def test_agents_that_are_asked_together_differ_by_the_seed_alone(
     assert len(load_alike(paths[:1], SPEC)) == 1
     with pytest.raises(CheckpointError, match=message):
         load_alike(paths, SPEC)
+
+
+@pytest.mark.parametrize(
+    ("behaviors", "horizon", "cost", "message"),
+    [
+        (("a", "c"), 10, 0.0, r"found behaviors a, c for a, b; train it so"),
+        (("a", "b"), 11, 0.0, r"found horizon 11 for 10"),
+        (("a", "b"), 10, -1.0, r"found range of the learned reward \(-1.0, 1.0\) for \(0.0, 1.0\)"),
+    ],
+)
+def test_the_same_bags_with_other_labels_are_other_data(
+    tmp_path: Path, behaviors: tuple[str, ...], horizon: int, cost: float, message: str
+) -> None:
+    paths = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
+    other = DvfAgent(SPEC, behaviors, horizon, replace(CONFIG.training, seed=1), CONFIG.decision)
+    other.reward.lower.fill_(cost)
+    save_checkpoint(DvfAgent(SPEC, ("a", "b"), 10, CONFIG.training, CONFIG.decision), paths[0], "bags", "")
+    save_checkpoint(other, paths[1], "bags", "")
+    with pytest.raises(CheckpointError, match=message):
+        load_alike(paths, SPEC)
+
+
+@pytest.mark.parametrize("content", ["a: [1", "\x00\x01", "robot: toy", "- 1"])
+def test_a_file_that_is_no_checkpoint_is_not_written_over(tmp_path: Path, content: str) -> None:
+    (tmp_path / "agent.yaml").write_text(content)
+    with pytest.raises(CheckpointError, match=r"agent.yaml' is there and is no checkpoint; write to another name"):
+        require_place(tmp_path / "agent")
+
+
+def test_weights_that_nothing_describes_are_not_written_over(path: Path) -> None:
+    require_place(path)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"agent.safetensors' is there and is no checkpoint, .*'agent.yaml'"):
+        require_place(path)

@@ -176,6 +176,18 @@ def test_an_agent_that_knows_names_only_says_so() -> None:
     assert driver_by_name(named, "nobody") is None
 
 
+def test_an_agent_that_was_never_told_who_drives_knows_nobody_by_name() -> None:
+    never = replace(CONFIG, training=replace(CONFIG.training, behavior_drop=1.0))
+    agent, _ = train(dataset(), never)
+    assert agent.behavior_names == ("a", "b") and driver_by_name(agent, "b") is None
+    with pytest.raises(ConfigError, match=r"'behavior': .*found max; .*trained with behavior_drop 1, and knows no"):
+        agent.configure(replace(agent.decision, behavior="max"))
+    with pytest.raises(ConfigError, match=r"found max"):
+        train(dataset(), replace(never, decision=replace(CONFIG.decision, behavior="max")))
+    with pytest.raises(ConfigError, match=r"'behavior_drop': expected below 1 with representation context.*found 1"):
+        replace(CONFIG.training, behavior_drop=1.0, representation="context")
+
+
 def test_bad_motion_is_refused_and_so_is_the_best_of_behaviors_that_have_no_index() -> None:
     agent, _ = train(dataset(), replace(CONFIG, training=replace(CONFIG.training, representation="context")))
     with pytest.raises(ValueError, match="at least 2 states"):

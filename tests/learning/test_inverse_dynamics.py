@@ -10,7 +10,7 @@ import torch
 
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning import inverse_dynamics
-from dvf_ros.learning.inverse_dynamics import label_actions
+from dvf_ros.learning.inverse_dynamics import _explained, label_actions
 from dvf_ros.learning.training import train
 from tests.learning.small import CONFIG, SPEC, episode
 
@@ -59,6 +59,33 @@ def test_actions_that_states_do_not_tell_are_refused() -> None:
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, data.actions.shape).astype(np.float32)
     with pytest.raises(DatasetError, match=r"no better than the mean action; train without"):
         label_actions(replace(data, actions=noise), 0, CPU)
+
+
+def test_an_axis_that_only_jitters_does_not_condemn_the_others() -> None:
+    data = dataset()
+    actions = np.array(data.actions)
+    actions[:, 2] = 1e-5 * np.random.default_rng(0).standard_normal(data.frames)
+    actions[0, 2] = 0.5  # moved once: the model may well be wrong by more than the jitter elsewhere
+    found = label_actions(replace(data, actions=actions), 0, CPU)
+    assert np.isnan(found.explained[2]) and (found.explained[:2] > 0.9).all()
+    assert found.metrics["inverse_dynamics/explained"] == found.share > 0.9
+
+
+def test_each_axis_counts_by_how_much_it_usually_moves() -> None:
+    rng = np.random.default_rng(0)
+    actions = rng.normal(size=(1000, 3)) * [1.0, 1e-3, 1e-6]
+    wrong = rng.normal(size=(1000, 3)) * [0.1, 1e-2, 1.0]
+    explained, share = _explained(actions, actions + wrong, np.array([1.0, 1.0, 1.0]))
+    assert explained[0] == pytest.approx(0.99, abs=0.003) and explained[1] < -50 and np.isnan(explained[2])
+    assert share == pytest.approx(0.99, abs=0.003)
+    _, equal = _explained(actions, actions + wrong, np.array([1.0, 1e-3, 1.0]))
+    assert equal == pytest.approx(1 - (0.01 + 100) / 2, rel=0.1)
+
+
+def test_actions_that_never_change_are_refused_in_words() -> None:
+    data = dataset()
+    with pytest.raises(DatasetError, match="expected actions that change in episodes held out, found none there"):
+        label_actions(replace(data, actions=np.full_like(data.actions, 0.1)), 0, CPU)
 
 
 @pytest.mark.parametrize("known", [0, 1])

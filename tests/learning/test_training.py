@@ -58,6 +58,13 @@ def test_a_run_that_was_cut_ends_with_the_same_bits(tmp_path: Path) -> None:
         assert torch.equal(value, second.state_dict()[name]), name
 
 
+@pytest.mark.parametrize("occupancy", ["monte_carlo", "bootstrapped"])
+def test_a_batch_of_one_is_a_batch(occupancy: str) -> None:
+    settings = replace(CONFIG.training, batch=1, occupancy=occupancy, updates=10)
+    _, history = train(dataset(), replace(CONFIG, training=settings))
+    assert all(np.isfinite(number) for entry in history for number in entry.values())
+
+
 def test_numbers_too_small_to_matter_count_as_zero_while_it_trains_and_not_after() -> None:
     small, seen = torch.tensor(1e-38), []
     train(dataset(), CONFIG, lambda *_: seen.append(float(small * 0.1)))

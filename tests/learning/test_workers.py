@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -165,6 +166,33 @@ def test_workers_read_motion_by_the_first_ones_traits() -> None:
     assert first.abs().max() > 0.5
     known = (first != own.agent.occupancy.behavior.weight[own.agent.occupancy.dropped][:TRAITS]).any(dim=1)
     torch.testing.assert_close(second[known], -first[known])
+
+
+class Listening(Workers):
+    """A worker alone, whose `heard` holds what all would have to agree on."""
+
+    heard: ClassVar[dict[str, object]] = {}
+
+    def agree(self, name: str, what: Callable[[], object]) -> None:
+        self.heard[name] = what()
+
+
+@pytest.mark.parametrize(
+    ("label", "other"),
+    [("rewards", 0.5), ("reward_mask", False), ("action_mask", False), ("behavior", 1), ("terminated", True),
+     ("success", 1.0), ("behavior_names", None)],
+)  # fmt: skip
+def test_workers_whose_labels_differ_do_not_agree_on_the_dataset(label: str, other: float | None) -> None:
+    data = replace(dataset(), source_digest=("bag",) * 8)
+    labels = np.array(getattr(data, label))
+    labels[-2] = other
+    altered = replace(data, **{label: labels} if other is not None else {label: ("a", "c")})
+    assert altered.digest == data.digest, "the bags are the same"
+    heard = []
+    for given in (data, altered, data):
+        Training(given, CONFIG, Listening())
+        heard.append(Listening.heard["dataset"])
+    assert heard[0] == heard[2] != heard[1]
 
 
 def test_torchrun_writes_one_checkpoint(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from dvf_ros.core.expression import Expression, ExpressionError
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.learning.agent import DvfAgent
+from dvf_ros.learning.report.returns import recorded_rewards
 from dvf_ros.learning.training import train
 from dvf_ros.learning.written_reward import FARTHEST, ExpressionReward
 from tests.learning.small import CONFIG, SPEC, dataset
@@ -59,6 +61,16 @@ def test_an_agent_without_a_learned_reward_says_so(agent: DvfAgent, monkeypatch:
     assert agent.reward_summary == "the learned reward, from 0 to 1"
     monkeypatch.setattr(agent.reward, "upper", torch.zeros(()))
     assert agent.reward_summary == "the agent has learned no reward: every state counts 0"
+    assert not agent.reward.learned
+
+
+def test_a_cost_of_time_is_a_reward_although_it_is_the_same_everywhere(
+    agent: DvfAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lower", "upper"):
+        monkeypatch.setattr(agent.reward, name, torch.tensor(-1.0))
+    assert agent.reward_summary == "the learned reward, everywhere -1 until the end"
+    assert agent.reward.learned
 
 
 def test_a_sure_reward_is_worth_the_sum_of_its_discounts(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,6 +128,35 @@ def test_a_state_far_from_all_data_earns_no_more_than_the_edge(agent: DvfAgent) 
 def test_the_range_on_recorded_states_is_known(agent: DvfAgent) -> None:
     reward = ExpressionReward(written("position.x > 0"), agent.encoder)
     assert (reward.low, reward.high) == (0, 1)
+
+
+def test_what_was_recorded_earns_what_it_is_however_far_it_lies_from_the_rest() -> None:
+    data = dataset(13)  # 260 frames
+    states = np.array(data.states)
+    states[100, 0] = 1e4  # one in 250 frames lies 16 standard deviations away
+    data = replace(data, states=states)
+    agent = DvfAgent(SPEC, data.behavior_names, 10, CONFIG.training, CONFIG.decision)
+    agent.encoder.fit(states)
+    agent.set_reward(written("position.x"))
+    rewards = recorded_rewards(agent, data)
+    np.testing.assert_array_equal(rewards.reward[rewards.mask], states[1:, 0][rewards.mask[:-1]])
+    assert rewards.reward[99] == 1e4 and rewards.mask.sum() == data.frames - data.episodes
+
+
+def test_a_recorded_rotation_earns_the_same_by_either_of_its_quaternions(agent: DvfAgent) -> None:
+    states = np.array(dataset().states)
+    states[::2, 3:] *= -2.0
+    agent.set_reward(written("orientation.z"))
+    turned, usual = (recorded_rewards(agent, data) for data in (replace(dataset(), states=states), dataset()))
+    np.testing.assert_allclose(turned.reward, usual.reward, atol=1e-6)
+
+
+def test_a_recorded_state_without_a_value_has_no_known_reward(agent: DvfAgent) -> None:
+    states = np.array(dataset().states)
+    states[30, 0] = 1e4
+    agent.set_reward(written("exp(position.x)"))
+    rewards = recorded_rewards(agent, replace(dataset(), states=states))
+    assert not rewards.mask[29] and rewards.mask[28] and np.isfinite(rewards.reward).all()
 
 
 @pytest.mark.parametrize("text", ["sqrt(-abs(position.x))", "1 / (position.x - position.x)"])

@@ -40,13 +40,15 @@ class Ranked:
 class Ranking:
     """The behaviors, the best by return first; `agreement` is Kendall's τ of the two orders, NaN for one behavior.
 
-    `left_out` is how many more there are, of fewer episodes each.
+    `left_out` is how many more there are, of fewer episodes each. `by_motion` says that the agent knows them by the
+    motion of these very episodes, not by name.
     """
 
     window: int
     behaviors: tuple[Ranked, ...]
     agreement: float
     left_out: int = 0
+    by_motion: bool = False
 
     @property
     def error(self) -> float:
@@ -83,7 +85,8 @@ def measure_ranking(
         return None
     ranked.sort(key=lambda item: -item.measured)
     left_out = len(np.unique(dataset.behavior[usable])) - len(ranked)
-    return Ranking(window, tuple(ranked), order_agreement(ranked), left_out)
+    by_motion = agent.occupancy.motion is not None
+    return Ranking(window, tuple(ranked), order_agreement(ranked), left_out, by_motion)
 
 
 def most_recorded(behavior: np.ndarray, most: int) -> np.ndarray:

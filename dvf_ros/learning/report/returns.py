@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.signal import lfilter
 
 from dvf_ros.data.dataset import Dataset
@@ -26,15 +25,28 @@ class Rewards:
 
 
 def recorded_rewards(agent: DvfAgent, dataset: Dataset) -> Rewards:
-    """The dataset's rewards; where the agent's reward is written by hand, what that gives on the recorded states."""
+    """The dataset's rewards; where the agent's reward is written by hand, what that gives on the recorded states.
+
+    On all of them, however far one lies from the others: only what is predicted may be no state. Not known where the
+    expression has no value.
+    """
     if agent.written is None:
         return Rewards(np.asarray(dataset.rewards, np.float64), np.asarray(dataset.reward_mask))
-    with torch.inference_mode():
-        encoded = agent.encoder.encode(torch.from_numpy(np.array(dataset.states)).to(agent.device))
-        earned = agent.written.predict(encoded)[0].cpu().numpy().astype(np.float64)
-    mask = np.ones(dataset.frames, bool)
+    earned = agent.written.expression.evaluate(_canonical(dataset)).astype(np.float64)
+    known = np.isfinite(earned)
+    mask = np.append(known[1:], False)
     mask[dataset.episode_start + dataset.episode_length - 1] = False  # an episode's last frame arrives nowhere
-    return Rewards(np.append(earned[1:], 0.0), mask)
+    return Rewards(np.append(np.where(known, earned, 0.0)[1:], 0.0), mask)
+
+
+def _canonical(dataset: Dataset) -> np.ndarray:
+    """The recorded states (F, D), their rotations by the quaternions that predictions have: of unit length, w >= 0."""
+    states = np.array(dataset.states)
+    for piece in dataset.spec.state_layout:
+        if piece.kind == "quaternion":
+            xyzw = states[:, piece.start : piece.stop]
+            xyzw *= np.where(xyzw[:, 3:] < 0.0, -1.0, 1.0) / np.linalg.norm(xyzw, axis=1, keepdims=True)
+    return states
 
 
 def window_returns(reward: np.ndarray, mask: np.ndarray, terminated: bool, discount: float, window: int) -> np.ndarray:

@@ -45,13 +45,14 @@ def measure_sensitivity(
 ) -> Sensitivity | None:
     """Score the candidates of `states` recorded states `repeats` times each, with other futures every time.
 
-    With the settings of a decision, but for a policy of one candidate: then as if it chose the best of some. None
+    With the settings of a decision, but for what leaves a single candidate: then as if it chose the best of some. None
     where the value heads alone score: nothing is sampled.
     """
     decision = agent.decision
     if agent.uses_heads and decision.scoring == "heads":
         return None
-    agent.configure(replace(decision, policy="best", candidates=max(decision.candidates, FEWEST_CANDIDATES)))
+    count = max(decision.candidates, FEWEST_CANDIDATES)
+    agent.configure(replace(decision, policy="best", unsupported="report", candidates=count))
     try:
         frames = draw_frames(dataset, np.ones(dataset.frames, bool), states, rng)
         scores = [_scores(agent, dataset.states[frame], repeats, rng) for frame in frames]

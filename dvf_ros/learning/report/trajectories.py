@@ -20,8 +20,14 @@ class Trajectory:
     episode: int
     tick: np.ndarray  # (n,)
     value: np.ndarray  # (n,)
-    uncertainty: np.ndarray  # (n,) one standard deviation: sampling and disagreement
+    error: np.ndarray  # (n,) standard error of sampling
+    disagreement: np.ndarray  # (n,) standard deviation over the reward heads
     earned: np.ndarray  # (n,) NaN where a reward is not known
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        """(n,) sampling error and disagreement together, one standard deviation."""
+        return np.hypot(self.error, self.disagreement)
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,18 @@ class Group:
     trajectories: tuple[Trajectory, ...]
 
     def mean(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Tick (n,), the mean value there (n,), and half of its 95 % interval, of the ticks that all have."""
+        """Tick (n,), the mean value there (n,), and half of its 95 % interval, of the ticks that all have.
+
+        The spread of the values holds their sampling errors. The disagreement does not average out: the same reward
+        heads value all of them. Of a single trajectory its own uncertainty is all that is known.
+        """
+        if len(self.trajectories) == 1:
+            (alone,) = self.trajectories
+            return alone.tick, alone.value, 1.96 * alone.uncertainty
         ticks = min((item.tick for item in self.trajectories), key=lambda tick: tick[-1])
         values = np.stack([np.interp(ticks, item.tick, item.value) for item in self.trajectories])
-        count = len(values)
-        half = half_interval(values) if count > 1 else np.zeros(len(ticks))
-        own = np.stack([np.interp(ticks, item.tick, item.uncertainty) for item in self.trajectories])
-        return ticks, values.mean(axis=0), np.hypot(half, 1.96 * np.sqrt(np.square(own).mean(axis=0) / count))
+        disagreement = np.mean([np.interp(ticks, item.tick, item.disagreement) for item in self.trajectories], axis=0)
+        return ticks, values.mean(axis=0), np.hypot(half_interval(values), 1.96 * disagreement)
 
 
 @dataclass(frozen=True)
@@ -104,4 +115,4 @@ def _follow(
     length = frames.stop - frames.start
     tick = np.unique(np.linspace(0, length - 1, min(points, length)).astype(np.int64))
     found = value_states(agent, dataset.states[frames.start + tick], rng, agent.horizon)
-    return Trajectory(episode, tick, found.value, found.uncertainty, earned[frames.start + tick])
+    return Trajectory(episode, tick, found.value, found.error, found.disagreement, earned[frames.start + tick])

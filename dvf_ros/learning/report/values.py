@@ -24,11 +24,6 @@ class Values:
     within: np.ndarray  # (n,)
     within_error: np.ndarray  # (n,) standard error of sampling
 
-    @property
-    def uncertainty(self) -> np.ndarray:
-        """(n,) sampling error and disagreement together, one standard deviation."""
-        return np.hypot(self.error, self.disagreement)
-
 
 @torch.inference_mode()
 def value_states(

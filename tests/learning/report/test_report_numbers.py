@@ -206,7 +206,7 @@ def test_episodes_are_told_apart_by_what_is_known() -> None:
 def test_the_gap_is_between_the_means() -> None:
     def group(value: float) -> Group:
         tick = np.arange(3)
-        return Group("x", (Trajectory(0, tick, np.full(3, value), np.ones(3), np.zeros(3)),))
+        return Group("x", (Trajectory(0, tick, np.full(3, value), np.full(3, 0.6), np.full(3, 0.8), np.zeros(3)),))
 
     assert Trajectories((group(5.0), group(2.0)), "").gap == pytest.approx(3.0)
     assert np.isnan(Trajectories((group(5.0),), "").gap)
@@ -218,16 +218,24 @@ def test_the_gap_is_between_the_means() -> None:
 def test_the_interval_of_a_groups_mean_knows_how_few_its_trajectories_are() -> None:
     tick = np.arange(3)
     values = (1.0, 2.0, 3.0, 4.0, 5.0)
-    drawn = tuple(Trajectory(0, tick, np.full(3, value), np.zeros(3), np.zeros(3)) for value in values)
+    drawn = tuple(Trajectory(0, tick, np.full(3, value), np.zeros(3), np.zeros(3), np.zeros(3)) for value in values)
     _, mean, half = Group("x", drawn).mean()
     np.testing.assert_allclose(mean, 3.0)
     np.testing.assert_allclose(half, 2.776 * np.sqrt(2.5 / 5), rtol=1e-3)  # Student's t of 4 degrees of freedom
 
 
+def test_many_trajectories_do_not_settle_what_the_reward_heads_disagree_about() -> None:
+    tick, rng = np.arange(3), np.random.default_rng(6)
+    values = rng.normal(5.0, 1.0, 400)  # by sampling errors alone: the true values are the same
+    drawn = tuple(Trajectory(0, tick, np.full(3, v), np.ones(3), np.full(3, 2.0), np.zeros(3)) for v in values)
+    _, _, half = Group("x", drawn).mean()
+    np.testing.assert_allclose(half, 1.96 * np.hypot(values.std(ddof=1) / 20, 2.0), rtol=1e-3)
+
+
 def test_a_groups_mean_ends_with_the_episode_that_ends_first() -> None:
     def trajectory(ticks: list[int], slope: float) -> Trajectory:
         tick = np.array(ticks)
-        return Trajectory(0, tick, slope * tick, np.zeros(len(tick)), np.zeros(len(tick)))
+        return Trajectory(0, tick, slope * tick, *np.zeros((3, len(tick))))
 
     # The longer one has fewer points, and stands first.
     ticks, mean, _ = Group("x", (trajectory([0, 50, 100], 1.0), trajectory([0, 10, 20, 30], 3.0))).mean()

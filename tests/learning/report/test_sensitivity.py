@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from dvf_ros.learning.report.sensitivity import measure_sensitivity
 from dvf_ros.learning.training import train
@@ -28,3 +29,12 @@ def test_scores_count_the_share_of_futures_that_decisions_count(monkeypatch: pyt
     found = measure_sensitivity(agent, dataset(), 1, 3, np.random.default_rng(0))
     assert found is not None and set(shares) == {0.25}
     np.testing.assert_allclose(found.example, np.stack(values[-3:]), rtol=1e-5)
+
+
+def test_candidates_are_compared_even_where_decisions_are_left_to_the_actor(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, _ = train(dataset(), CONFIG)
+    agent.configure(replace(CONFIG.decision, unsupported="actor"))
+    monkeypatch.setattr(agent.support, "holds", lambda spread, rate: torch.zeros(len(spread), dtype=torch.bool))
+    found = measure_sensitivity(agent, dataset(), 2, 3, np.random.default_rng(0))
+    assert found is not None and found.example.shape == (3, 8) and np.isfinite(found.action).all()
+    assert agent.decision.unsupported == "actor"

@@ -1,0 +1,32 @@
+"""What an agent makes of candidate chunks of actions in a state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """N candidates, at least one: where each leads to is worth that much, and resembles the data or does not."""
+
+    chunks: Tensor  # (N, h, A) normalised
+    value: Tensor  # (N,) discounted return
+    disagreement: Tensor  # (N,) spread between ensemble members
+    standard_error: Tensor  # (N,) of sampling
+    scores: Tensor  # (N,) what the choice maximises
+    supported: Tensor  # (N,) bool: whether it resembles the data
+    predicted: float  # steady s, when it was known where the candidates lead to
+
+    @property
+    def astray(self) -> bool:
+        """Whether no candidate resembles the data."""
+        return not self.supported.any()
+
+    @property
+    def chosen(self) -> int:
+        """The candidate of highest score among those that resemble the data; among all where none does."""
+        among = self.scores if self.astray else torch.where(self.supported, self.scores, -torch.inf)
+        return int(among.argmax())
