@@ -18,6 +18,7 @@ from launch_ros.parameter_descriptions import ParameterValue
 
 from dvf_ros.control.gate import input_topic
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.autostart import Autostart
 from dvf_ros.nodes.launch_arguments import is_on, number, switch
 from dvf_ros.nodes.launching import NODE, SHARE, common_arguments, end_with, model_arguments, switched, value_of
 
@@ -25,7 +26,7 @@ RECORDED = ["controller/futures", "controller/scores", "controller/value", "cont
 
 ARGUMENTS = [
     *common_arguments("controller.yaml"),
-    switch("autostart", True, "Configure and activate the controller at once"),
+    switch("autostart", True, "Configure and activate the controller at once; if it cannot be configured it is left as it is"),
     *model_arguments(),
     DeclareLaunchArgument(
         "policy",
@@ -80,12 +81,11 @@ def generate_launch_description() -> LaunchDescription:
     runs_episodes = AndSubstitution(simulated, NotEqualsSubstitution(LaunchConfiguration("episodes"), "0"))
 
     # Which topics are remapped is known only once the spec is read.
-    def controller(context: LaunchContext) -> list[LifecycleNode]:
+    def controller(context: LaunchContext) -> list[Action]:
         node = LifecycleNode(
             executable="controller",
             name="controller",
             namespace="",
-            autostart=is_on("autostart"),
             parameters=[
                 spec,
                 value_of(str, "checkpoint", "device", "policy"),
@@ -95,7 +95,7 @@ def generate_launch_description() -> LaunchDescription:
             remappings=gated_topics(context),
             **NODE,
         )
-        return [node]
+        return [node, Autostart(node, condition=IfCondition(is_on("autostart")))]
 
     command_gate = Node(
         executable="command_gate",

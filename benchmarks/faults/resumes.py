@@ -62,8 +62,11 @@ def _paused_and_estopped(process: Popen[bytes], observer: Observer) -> Iterator[
     assert observer.call(SetBool, "controller/pause", SetBool.Request(data=False)).success
 
 
+GATE_HALTED = "SIGSTOP of the gate"
+
 STOPS: dict[str, Callable[[Popen[bytes], Observer], object]] = {
     "SIGSTOP": _halted,
+    GATE_HALTED: _halted,
     "e-stop": _estopped,
     "pause and e-stop": _paused_and_estopped,
 }
@@ -78,7 +81,8 @@ def run_resumes(checkpoint: Path, folder: Path, repeats: int) -> list[Resumption
         for number in range(len(STOPS) * repeats):
             name = list(STOPS)[number % len(STOPS)]
             wait_for(robot.moving, "motion")
-            with STOPS[name](process, observer):  # type: ignore[attr-defined]
+            stopped = processes.named("command_gate") if name == GATE_HALTED else process
+            with STOPS[name](stopped, observer):  # type: ignore[attr-defined]
                 time.sleep(REPEATS_S)
                 push(robot)
                 time.sleep(REPEATS_S)

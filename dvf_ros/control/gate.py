@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dvf_ros.control.pulse import Pulse
 from dvf_ros.control.safety import CommandLimits, UnsafeAction
 from dvf_ros.core.alignment import BACKWARD_JUMP_NS
 from dvf_ros.core.spec import RobotSpec, Source
@@ -19,6 +20,10 @@ INPUT_PREFIX = "unsafe/"
 STOP_REPEATS = 3
 """How often a stop is said again: a subscriber may have lost the first."""
 
+RESTART_PERIODS = 1.7
+"""Periods between the first two commands after a stop, at most: the first goes out at once, the next when its decision
+may last come (the controller's `deadline`, a share of a period)."""
+
 UNLIMITED = 1e100
 """Stands for a rate without bound: infinity times no time would be NaN."""
 
@@ -26,6 +31,18 @@ UNLIMITED = 1e100
 def input_topic(topic: str) -> str:
     """Where the gate takes the commands from that it passes on to `topic`: `unsafe/cmd_vel` for `cmd_vel`."""
     return f"/{INPUT_PREFIX}{topic[1:]}" if topic.startswith("/") else INPUT_PREFIX + topic
+
+
+def restart_warning(spec: RobotSpec, deadline: float) -> str:
+    """What is wrong with a `deadline` (s) that the first two commands after a stop may miss; empty if they do not."""
+    least = RESTART_PERIODS / spec.rate
+    if deadline >= least:
+        return ""
+    return (
+        f"at {spec.rate:g} Hz the second command after a stop may come {least:g} s after the first, which a deadline "
+        f"of {deadline:g} s takes for silence and stops again; set 'deadline' to {least:g}, or the controller's "
+        f"'deadline' and 'release' to {max(deadline * spec.rate - 1, 0.0):.2g} at most"
+    )
 
 
 @dataclass(frozen=True)
@@ -39,11 +56,14 @@ class Outgoing:
 
 @dataclass
 class GateCounters:
-    """What happened since the start. `stale` are repeated and older stamps; `refused`, what no clamping makes safe."""
+    """What happened since the start. `stale` are repeated and older stamps, and what waited for this process while it
+    stood still, which `halts` counts where the robot was to be guarded; `refused`, what no clamping makes safe.
+    """
 
     passed: int = 0
     clamped: int = 0
     stale: int = 0
+    halts: int = 0
     refused: int = 0
     blocked_by_estop: int = 0
     stops: int = 0
@@ -77,13 +97,22 @@ class _Lane:
         if anew and self.heard is None:
             # Somebody may have moved the robot while it was stopped. Only the controller knows where it is now: its
             # first target is the measured value, and to come there slowly from the old one would be the jump.
-            self.previous = np.where(self.limits.targets, np.nan, self.previous)
+            self.lose_track()
         elapsed = (now - self._since) * 1e-9
         self._allowance = np.minimum(self._allowance + self._rate * elapsed, self._most)
         safe = self.limits.clamp(wanted, self.previous, self._allowance)
         self._allowance = np.maximum(self._allowance - np.nan_to_num(np.abs(safe - self.previous)), 0.0)
         self._since, self.previous = now, safe
         return safe
+
+    def lose_track(self) -> None:
+        """Nobody knows any more where the robot is: no target of before is held or gone on from."""
+        self.previous = np.where(self.limits.targets, np.nan, self.previous)
+
+    @property
+    def guarded(self) -> bool:
+        """Whether it is open, or its stop is still to be repeated."""
+        return self.heard is not None or self.repeats > 0
 
     @property
     def slowing(self) -> bool:
@@ -112,6 +141,8 @@ class Gate:
         self.last_stop = ""
         self.last_refusal = ""
         self._deadline = deadline
+        self._pulse = Pulse(deadline)
+        self._deaf_until: int | None = None
         self._lanes = {source.topic: _Lane(source, 1 / spec.rate) for source in spec.action}
         self._estop = ""
         self._button = False
@@ -126,8 +157,30 @@ class Gate:
         """Why not every topic is open, for people; empty if all are."""
         return self._estop or "; ".join(dict.fromkeys(lane.reason for lane in self._lanes.values() if lane.reason))
 
+    def wake(self, now: int) -> list[Outgoing]:
+        """Say this before anything else that happens: whether this process stood still is seen by its first event.
+
+        If it did while a topic was guarded, the robot may have been moved meanwhile: everything stops, and no target of
+        before is said again. For a `deadline` nothing passes: commands that waited for this process come all at once
+        now, and those after them go on from where the robot was, until the controller has heard that it `bars` them.
+        """
+        guarded = [topic for topic in self._lanes if self.guarded(topic)]
+        halted = bool(guarded) and self._pulse.lapsed(now)
+        self._pulse.beat(now)
+        if not halted:
+            return []
+        self.counters.halts += 1
+        self._deaf_until = now + round(self._deadline * 1e9)
+        for topic in guarded:
+            self._lanes[topic].lose_track()
+            self._lanes[topic].repeats = STOP_REPEATS  # and `check` sees the end of this
+        return self._stop(self._open, "the gate stood still")
+
     def offer(self, topic: str, stamp: int | None, values: np.ndarray, now: int) -> list[Outgoing]:
         """Judge a command (size of the source,) of `stamp` ns, None where the topic has none; returns what to send."""
+        return [*self.wake(now), *self._judge(topic, stamp, values, now)]
+
+    def _judge(self, topic: str, stamp: int | None, values: np.ndarray, now: int) -> list[Outgoing]:
         lane = self._lanes[topic]
         anew = not self._speaks(lane, now)
         lane.offered = now
@@ -145,6 +198,9 @@ class Gate:
         if self._estop:
             self.counters.blocked_by_estop += 1
             return []
+        if self._deaf(now):
+            self.counters.stale += 1
+            return []
         safe = lane.move_to(values, now, anew)
         lane.heard, lane.opened, lane.reason = now, True, ""
         self.counters.passed += 1
@@ -155,10 +211,13 @@ class Gate:
         """A command that must not pass: whoever sent it is not to be trusted, so everything that is open stops."""
         self.counters.refused += 1
         self.last_refusal = reason
-        return self._stop([topic for topic, lane in self._lanes.items() if lane.heard is not None], reason)
+        return self._stop(self._open, reason)
 
     def check(self, topic: str, now: int) -> list[Outgoing]:
         """A stop for a topic whose commands have stopped coming, and its repetitions."""
+        return self.wake(now) or self._overdue(topic, now)
+
+    def _overdue(self, topic: str, now: int) -> list[Outgoing]:
         lane = self._lanes[topic]
         if lane.heard is not None and now - lane.heard >= self._deadline * 1e9:
             return self._stop([topic], f"no fresh command on '{topic}' for {self._deadline:g} s")
@@ -171,7 +230,7 @@ class Gate:
 
     def guarded(self, topic: str) -> bool:
         """Whether the topic still needs `check`: it is open, or its stop is still to be repeated."""
-        return self._lanes[topic].heard is not None or self._lanes[topic].repeats > 0
+        return self._lanes[topic].guarded
 
     def slowing(self, topic: str) -> bool:
         """Whether the topic's stop is a slowing down that goes on: then `check` it every period."""
@@ -208,6 +267,17 @@ class Gate:
             if lane.reason and lane.opened:
                 lane.reason = "no fresh command since the e-stop was released"
         return ""
+
+    def bars(self, now: int) -> bool:
+        """Whether nothing passes at `now`, so that who commands has to begin anew afterwards: e-stop, or a halt."""
+        return self.estopped or self._deaf(now)
+
+    def _deaf(self, now: int) -> bool:
+        return self._deaf_until is not None and now < self._deaf_until
+
+    @property
+    def _open(self) -> list[str]:
+        return [topic for topic, lane in self._lanes.items() if lane.heard is not None]
 
     def _speaks(self, lane: _Lane, now: int) -> bool:
         return lane.offered is not None and now - lane.offered < self._deadline * 1e9

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 LAPSE = 2
-"""Gaps without a tick, and without anybody noticing, after which this process must have stood still."""
+"""Gaps without a beat, and without anybody noticing, after which this process must have stood still."""
 
 
 class Pulse:
-    """Lapses LAPSE times `gap` s after its last beat, by ns of a steady clock that the caller reads."""
+    """Lapses LAPSE times `gap` s after its last beat.
+
+    Times are ns of a steady clock that the caller reads: one that goes on while the machine sleeps.
+    """
 
     def __init__(self, gap: float) -> None:
         self._most = round(LAPSE * gap * 1e9)

@@ -11,7 +11,9 @@ import numpy as np
 
 from dvf_ros.core.interpolation import slerp
 
-DEPTH = 512  # transforms kept of each pair of frames
+DEPTH = 512  # transforms kept of each pair of frames, at least
+KEPT_NS = 1_000_000_000  # and all that came so shortly before the newest, max_age besides
+FORGET_NS = 10_000_000_000  # what has moved no more for so long, and lies on no way that is asked for, is forgotten
 BACKWARD_JUMP_NS = 500_000_000
 
 
@@ -48,8 +50,9 @@ def rotate(turn: np.ndarray, vector: np.ndarray) -> np.ndarray:
 class _Link:
     """The transforms from one frame to its parent, ordered by stamp; a static one counts at any time."""
 
-    def __init__(self, parent: str, static: bool) -> None:
+    def __init__(self, parent: str, static: bool, kept_ns: int) -> None:
         self.parent, self.static = parent, static
+        self._kept_ns = kept_ns
         self.stamps: list[int] = []
         self._poses: list[Pose] = []
 
@@ -62,8 +65,9 @@ class _Link:
             return
         self.stamps.insert(place, stamp)
         self._poses.insert(place, pose)
-        if len(self.stamps) > 2 * DEPTH:
-            del self.stamps[:DEPTH], self._poses[:DEPTH]
+        old = min(bisect.bisect_left(self.stamps, self.stamps[-1] - self._kept_ns), len(self.stamps) - DEPTH)
+        if old >= DEPTH:  # many at once: each cut moves all that is left
+            del self.stamps[:old], self._poses[:old]
 
     def at(self, stamp: int, max_age: float) -> Pose | None:
         """Between the transforms before and after `stamp` (ns), by line and arc; None where they are too far away."""
@@ -86,7 +90,8 @@ class FrameTree:
     """All transforms heard, and the pose of frame `child` in frame `parent` as soon as every link of it is known.
 
     Each pose belongs to the newest time at which all moving links between the two have one; links are joined by line
-    and arc, as tf2 does, but never over more than `max_age` (s). Static links count at any time.
+    and arc, as tf2 does, but never over more than `max_age` (s). Static links count at any time. Moving ones that lead
+    to neither of the two are forgotten when they fall silent: a tracker may give each thing it sees a frame of its own.
     """
 
     def __init__(self, parent: str, child: str, max_age: float) -> None:
@@ -94,6 +99,7 @@ class FrameTree:
         self._max_age = max_age
         self._links: dict[str, _Link] = {}
         self._given: int | None = None
+        self._swept = 0
 
     def add(self, transforms: Sequence[Any], static: bool) -> Any | None:
         """Take in a message's transforms; returns a new TransformStamped of the two frames, None where there is none.
@@ -105,12 +111,14 @@ class FrameTree:
             frame, parent = part.child_frame_id.lstrip("/"), part.header.frame_id.lstrip("/")
             link = self._links.get(frame)
             if link is None or (link.parent, link.static) != (parent, static):
-                link = self._links[frame] = _Link(parent, static)
+                link = self._links[frame] = _Link(parent, static, KEPT_NS + round(self._max_age * 1e9))
             motion, stamp = part.transform, _stamp(part)
             place = np.array([motion.translation.x, motion.translation.y, motion.translation.z])
             turn = np.array([motion.rotation.x, motion.rotation.y, motion.rotation.z, motion.rotation.w])
             link.add(stamp, Pose(place, turn))
             newest = max(newest, stamp)
+        if not static and abs(newest - self._swept) >= KEPT_NS:  # seldom, since it looks at all links
+            self._sweep(newest)
         sides = self._path()
         if sides is None:
             return None
@@ -123,6 +131,15 @@ class FrameTree:
             return None
         self._given = stamp
         return self._message(stamp, compose(invert(poses[1]), poses[0]))
+
+    def _sweep(self, newest: int) -> None:
+        wanted = {*self._ancestors(self.child), *self._ancestors(self.parent)}
+        self._links = {
+            frame: link
+            for frame, link in self._links.items()
+            if link.static or frame in wanted or abs(newest - link.stamps[-1]) <= FORGET_NS
+        }
+        self._swept = newest
 
     def connects(self) -> bool:
         """Whether the transforms heard lead from one frame to the other."""

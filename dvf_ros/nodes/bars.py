@@ -12,7 +12,9 @@ from std_srvs.srv import SetBool
 from dvf_ros.nodes.spec_topics import LATCHED_QOS
 
 ESTOPPED = "command_gate/estopped"
-"""Where the gate says whether its e-stop is latched."""
+"""Where the gate says whether it lets nothing pass."""
+
+BARRED = "the gate lets nothing pass: e-stop, or it stood still"
 
 
 class Bars:
@@ -31,7 +33,7 @@ class Bars:
     @property
     def reason(self) -> str:
         """For people and for the status."""
-        return "; ".join(["paused"] * self.paused + ["e-stop"] * self._estopped)
+        return "; ".join(["paused"] * self.paused + [BARRED] * self._estopped)
 
     def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +13,11 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Bool
 from std_srvs.srv import Trigger
 
-from dvf_ros.control.gate import Gate, Outgoing, input_topic
+from dvf_ros.control.gate import Gate, Outgoing, input_topic, restart_warning
 from dvf_ros.control.one_voice import OneVoice
 from dvf_ros.core.selection import FieldSelector, SelectionError
 from dvf_ros.core.spec import Source
+from dvf_ros.nodes.clocks import at_most_every, steady_ns
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.message_types import message_class
 from dvf_ros.nodes.parameters import declare, told_together
@@ -64,6 +64,8 @@ class CommandGate(Node):
         # The gate counts in the robot's seconds; a fast simulation does not make this machine faster.
         robot_deadline = deadline * max(1.0, self._speed)
         self._gate = Gate(spec, robot_deadline)
+        if warning := restart_warning(spec, robot_deadline):
+            self.get_logger().warning(warning)
         self._topics = {source.topic: CommandTopic(self, source, spec.frame) for source in spec.action}
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._deadlines = {
@@ -79,7 +81,8 @@ class CommandGate(Node):
         for qos in BUTTON_QOS:
             self.create_subscription(Bool, "~/estop", self._on_button, qos)
         self._estopped = self.create_publisher(Bool, "~/estopped", LATCHED_QOS)
-        self._tell_estop()
+        self._told: bool | None = None
+        self._tell_bar()
         self.create_service(Trigger, "~/estop", self._on_estop)
         self.create_service(Trigger, "~/release", self._on_release)
         steady_updater(self, spec.robot).add("gate", self._diagnose)
@@ -88,6 +91,7 @@ class CommandGate(Node):
 
     def close(self) -> None:
         """Stop the robot, and stay until it has heard it."""
+        self._wake()
         self._send(self._gate.stop("the gate ends", at_once=True))
         for topic in self._topics.values():
             topic.destroy()
@@ -96,12 +100,12 @@ class CommandGate(Node):
         selector, voice = FieldSelector(source), OneVoice()
 
         def receive(message: Any, info: dict[str, Any]) -> None:
-            now, refused = self._now(), self._gate.counters.refused
+            now, refused = self._wake(), self._gate.counters.refused
             header = getattr(message, "header", None)
             # rclpy's Time raises for a time before 1970, and no message may end this process.
             stamp = None if header is None else header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
             try:
-                if not voice.alone(info["publication_sequence_number"], time.monotonic_ns()):
+                if not voice.alone(info["publication_sequence_number"], steady_ns()):
                     raise SelectionError("several publishers command at once; stop all but one")
                 if stamp is not None and stamp < 0:
                     raise SelectionError(f"expected a stamp since 1970, found {stamp} ns")
@@ -114,13 +118,13 @@ class CommandGate(Node):
                 judged = stamp if source.stamp == "header" else None
                 self._send(self._gate.offer(source.topic, judged, values, now), stamp)
             if self._gate.counters.refused > refused:
-                self.get_logger().error(f"command refused: {self._gate.last_refusal}", throttle_duration_sec=1.0)
+                self.get_logger().error(f"command refused: {self._gate.last_refusal}", **at_most_every(1.0))
 
         return receive
 
     def _guard(self, topic: str) -> Callable[[], None]:
         def check() -> None:
-            self._send(self._gate.check(topic, self._now()))
+            self._send(self._gate.check(topic, self._wake()))
             if not self._gate.guarded(topic):
                 self._deadlines[topic].cancel()
 
@@ -135,21 +139,23 @@ class CommandGate(Node):
             self._deadlines[item.topic].timer_period_ns = self._period_ns if slowing else self._deadline_ns
             self._deadlines[item.topic].reset()
         if any(item.stop for item in outgoing):
-            self.get_logger().warning(f"stop: {self._gate.last_stop}", throttle_duration_sec=1.0)
+            self.get_logger().warning(f"stop: {self._gate.last_stop}", **at_most_every(1.0))
 
     def _on_button(self, message: Bool) -> None:
+        self._wake()
         self._send(self._gate.button(message.data))
-        self._tell_estop()
+        self._tell_bar()
 
     def _on_estop(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._wake()
         self._send(self._gate.press("pressed by service"))
-        self._tell_estop()
+        self._tell_bar()
         response.success, response.message = True, "e-stop latched; ~/release lets commands pass again"
         return response
 
     def _on_release(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        refusal = self._contested_button or self._gate.release(self._now())
-        self._tell_estop()
+        refusal = self._contested_button or self._gate.release(self._wake())
+        self._tell_bar()
         response.success = not refusal
         response.message = refusal or "released; the next fresh command passes"
         self.get_logger().info(f"release asked for: {response.message}")
@@ -157,18 +163,32 @@ class CommandGate(Node):
 
     @property
     def _contested_button(self) -> str:
-        count = self.count_publishers(self.resolve_topic_name("~/estop"))
+        count = self._publishers_of("~/estop")
         return f"~/estop has {count} publishers, and whose last word it was is not told: leave one" if count > 1 else ""
 
-    def _tell_estop(self) -> None:
-        self._estopped.publish(Bool(data=self._gate.estopped))
+    def _publishers_of(self, topic: str) -> int:
+        return int(self.count_publishers(self.resolve_topic_name(topic)))
+
+    def _tell_bar(self) -> None:
+        bars = self._gate.bars(self._now())
+        if bars != self._told:
+            self._estopped.publish(Bool(data=bars))
+        self._told = bars
 
     def _now(self) -> int:
         """The robot's ns on a steady clock."""
-        return round(time.monotonic_ns() * self._speed)
+        return round(steady_ns() * self._speed)
+
+    def _wake(self) -> int:
+        """The present time, once the robot was stopped where this process stood still before it."""
+        now = self._now()
+        self._send(self._gate.wake(now))
+        self._tell_bar()
+        return now
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
         others = [topic for topic in self._topics if self.count_publishers(topic) > 1]
+        inputs = [name for name in map(input_topic, self._topics) if self._publishers_of(name) > 1]
         if self._gate.estopped:
             status.summary(DiagnosticStatus.ERROR, self._gate.reason)
         elif self._gate.reason:
@@ -179,6 +199,8 @@ class CommandGate(Node):
             status.mergeSummary(DiagnosticStatus.ERROR, self._contested_button)
         if others:
             status.mergeSummary(DiagnosticStatus.ERROR, f"somebody else commands the robot on {', '.join(others)}")
+        if inputs:
+            status.mergeSummary(DiagnosticStatus.WARN, f"several publishers on {', '.join(inputs)}: only one may speak")
         status.add("last stop", self._gate.last_stop)
         status.add("last refusal", self._gate.last_refusal)
         for name, count in vars(self._gate.counters).items():

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import threading
-import time
+import traceback
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
 from diagnostic_updater import DiagnosticStatusWrapper
-from rclpy.clock import Clock, ClockType
 
 from dvf_ros.control.brain import Brain, Command, Request
+from dvf_ros.control.open_request import OpenRequest
 from dvf_ros.control.pulse import Pulse
 from dvf_ros.core.alignment import BACKWARD_JUMP_NS, TickGrid
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.expression import Expression
 from dvf_ros.nodes.bars import Bars
-from dvf_ros.nodes.clocks import beat_clock
+from dvf_ros.nodes.clocks import STEADY, at_most_every, beat_clock, steady_ns
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.controller_report import ControllerReport
 from dvf_ros.nodes.deadlines import Deadlines
@@ -46,10 +45,8 @@ class Controller(LoggedLifecycleNode):
     def __init__(self) -> None:
         super().__init__("controller")
         self.parameters = ControllerParameters.declare(self)
-        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._lock = threading.RLock()
         self._active = False
-        self._pending: Request | None = None
         self._last_command = Command(-1, np.zeros(0))
         self._brain: Brain | None = None
         self._bars = Bars(self, self._lock, self._bar)
@@ -80,12 +77,11 @@ class Controller(LoggedLifecycleNode):
         gap = max(3 / spec.rate, 0.1)
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
         self._pulse = Pulse(gap)
+        self._open = OpenRequest(share / spec.rate)
         # What is made is given back: by cleanup, or at once if a later part fails.
         with ExitStack() as made:
             self._commands = CommandTopics(self, spec)
             made.callback(self._commands.destroy)
-            self._worker = InferenceWorker(self._deciding.warm_up, self._decide, self._deliver)
-            made.callback(self._worker.close)
             self._states = StateTopics(self, spec, self._observe, self._refuse)
             made.callback(self._states.destroy)
             self._report = ControllerReport(self, spec, digest, agent.reward_name, self._states.frames)
@@ -98,9 +94,12 @@ class Controller(LoggedLifecycleNode):
             after = wanted.release / spec.rate / pace if kept else 0.0
             self._release = SteadyRelease(self, after, self._lock, self._send)
             made.callback(self._release.destroy)
-            made.callback(self.destroy_timer, self.create_timer(0.2, self._publish_status, clock=self._steady))
+            made.callback(self.destroy_timer, self.create_timer(0.2, self._publish_status, clock=STEADY))
             self._ticker = self.create_timer(1 / spec.rate, self._on_timer, clock=beat_clock(self), autostart=False)
             made.callback(self.destroy_timer, self._ticker)
+            # Last, so that its thread ends before the publishers that it uses.
+            self._worker = InferenceWorker(self._deciding.warm_up, self._decide, self._deliver, self._undelivered)
+            made.callback(self._worker.close)
             made.enter_context(settled_memory())
             self._made = made.pop_all()
         self._brain = Brain(spec, execute=agent.decision.execute, max_reuse=wanted.max_reuse, gap=gap)
@@ -156,7 +155,7 @@ class Controller(LoggedLifecycleNode):
 
     def _now(self) -> int | None:
         """The robot's steady ns, by which inputs have to arrive; None for a simulation that waits."""
-        return None if self.parameters.lockstep else round(time.monotonic_ns() * self.parameters.pace)
+        return None if self.parameters.lockstep else round(steady_ns() * self.parameters.pace)
 
     def _on_timer(self) -> None:
         with self._lock:
@@ -167,15 +166,15 @@ class Controller(LoggedLifecycleNode):
         self._deadlines.ticked()
         self._wake()
         self._pulse.beat(self._now())
-        if self._pending is not None and self._brain.outdated(self._pending, stamp):
-            self._drop_pending()
+        if self._open.request is not None and self._brain.outdated(self._open.request, stamp):
+            self._open.give_up()
         self._give_up()
         self._release.ticked()
         answer = self._brain.tick(stamp, self._now(), clock)
         if isinstance(answer, Command):
             self._release.offer(answer)
             return
-        self._pending = answer
+        self._open.request = answer
         self._worker.submit(answer)
         self._deadlines.asked()
 
@@ -194,21 +193,27 @@ class Controller(LoggedLifecycleNode):
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
             self._report.decided(seconds)
-            if request is not self._pending or self._brain is None or self._pulse.lapsed(self._now()):
+            if self._brain is None or self._pulse.lapsed(now := self._now()) or not self._open.answered(request, now):
                 return  # too late: this tick was, or will be, answered without it
-            self._drop_pending()
             if isinstance(outcome, Exception):
                 self._release.offer(self._brain.stop(request.stamp, f"the model failed: {outcome}"))
                 return
             self._release.offer(self._brain.accept(outcome, request))
-        if self._report.wanted:  # the command is out; what explains it may take its time
-            outcome = self._deciding.explain(request, outcome)
-        self._report.publish_decision(request, outcome)
+        self._report.show(request, outcome, self._deciding.explain)
+
+    def _undelivered(self, error: Exception) -> None:
+        """A decision was made, and then something failed on the inference thread."""
+        self.get_logger().error("".join(traceback.format_exception(error)), **at_most_every(1.0))
+        with self._lock:
+            try:
+                if self._active:
+                    self._stop(f"a decision could not be delivered: {error}")
+            except Exception as again:  # whoever stops the robot when nothing comes has to
+                self.get_logger().error(f"nor could the robot be stopped: {again}", **at_most_every(1.0))
 
     def _give_up(self) -> None:
         with self._lock:
-            request = self._pending
-            self._drop_pending()
+            request = self._open.give_up()
             self._wake()
             if request is not None and self._brain is not None:
                 self._release.offer(self._brain.late(request))
@@ -236,16 +241,10 @@ class Controller(LoggedLifecycleNode):
             self._agent.set_reward(expression)
             self._report.reward = self._agent.reward_name
             self._brain.decide_anew()
-            if self._pending is not None:
-                # An equal request, but another: what is being decided by the old reward will not be taken for it.
-                self._pending = replace(self._pending)
-                self._worker.submit(self._pending)
+            if (again := self._open.again()) is not None:
+                self._worker.submit(again)
         self._publish_status()
         return self._agent.reward_summary
-
-    def _drop_pending(self) -> None:
-        self._pending = None
-        self._deadlines.answered()
 
     def _on_silence(self) -> None:
         assert self._brain is not None
@@ -261,7 +260,7 @@ class Controller(LoggedLifecycleNode):
     def _stop(self, reason: str, at_once: bool = False) -> None:
         """Stop between two ticks."""
         assert self._brain is not None
-        self._drop_pending()
+        self._open.give_up()
         self._wake()
         if self._release.drop():
             self._brain.withdraw()
@@ -274,7 +273,7 @@ class Controller(LoggedLifecycleNode):
         if not command.stop_reason and self._pulse.lapsed(self._now()):
             return  # it waited while this process stood still
         if command.stop_reason:
-            self.get_logger().warning(f"stop: {command.stop_reason}", throttle_duration_sec=1.0)
+            self.get_logger().warning(f"stop: {command.stop_reason}", **at_most_every(1.0))
         self._last_command = command
         self._report.commanded(command)
         self._commands.publish(command.action, command.stamp)

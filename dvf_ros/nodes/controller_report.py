@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -17,6 +17,7 @@ from dvf_ros.control.brain import Brain, Command, Counters, Request
 from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
+from dvf_ros.nodes.clocks import at_most_every
 from dvf_ros.nodes.latencies import Latencies
 from dvf_ros.nodes.markers import DecisionMarkers
 from dvf_ros.nodes.spec_topics import LATCHED_QOS, state_frame
@@ -87,6 +88,13 @@ class ControllerReport:
     def wanted(self) -> bool:
         """Whether somebody listens to what explains a decision."""
         return any(topic.get_subscription_count() for topic in (self._futures, self._value, self._markers))
+
+    def show(self, request: Request, decision: Decision, explain: Callable[[Request, Decision], Decision]) -> None:
+        """Publish a decision, explained if somebody wants to see it; a failure is logged and costs only the picture."""
+        try:
+            self.publish_decision(request, explain(request, decision) if self.wanted else decision)
+        except Exception as error:  # the command is out already, and the next decision is not to be lost for this
+            self._node.get_logger().error(f"the decision cannot be shown: {error}", **at_most_every(1.0))
 
     def publish_decision(self, request: Request, decision: Decision) -> None:
         """Publish scores, futures, value and markers of a decision to whoever listens."""

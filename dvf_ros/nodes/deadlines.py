@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.timer import Timer
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.clocks import STEADY
 
 
 class Deadlines:
-    """Calls `late()` when a decision did not come, and `silent()` when no tick did, or a state source says nothing new.
+    """Calls `late()` when a decision's time is up, and `silent()` when no tick came, or a source says nothing new.
+
+    `late()` is also called for a decision that came: a timer that another thread cancels while the executor is about
+    to call it ends the process, so all of this is for the executor's thread alone.
 
     A decision has `share` of a period, ticks `gap` s, a source its max_age, all in the robot's seconds, of which `pace`
     go by in one. `kept` is false for a simulation that waits.
@@ -32,15 +36,9 @@ class Deadlines:
         self._kept = kept
         self._gap_ns, self._period_ns = round(gap / pace * 1e9), round(spec.period_ns / pace)
         self._newest: dict[str, int] = {}
-        steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._decision = node.create_timer(share / spec.rate / pace, late, clock=steady, autostart=False)
-        self._tick = node.create_timer(gap / pace, silent, clock=steady, autostart=False)
-        self._sources = {
-            source.key: node.create_timer(
-                source.max_age / pace, self._once(source.key, silent), clock=steady, autostart=False
-            )
-            for source in spec.state
-        }
+        self._decision = self._once(share / spec.rate / pace, late)
+        self._tick = node.create_timer(gap / pace, silent, clock=STEADY, autostart=False)
+        self._sources = {source.key: self._once(source.max_age / pace, silent) for source in spec.state}
 
     def heard(self, source: str, stamp: int) -> None:
         """A message of the source with this key came under `stamp` (ns); a stamp that stands still is no news."""
@@ -55,13 +53,9 @@ class Deadlines:
             self._tick.reset()
 
     def asked(self) -> None:
-        """A decision was asked for."""
+        """A decision was asked for, and has its time from now on."""
         if self._kept:
             self._decision.reset()
-
-    def answered(self) -> None:
-        """The decision came, or is not waited for any more."""
-        self._decision.cancel()
 
     def stopped(self, at_rest: bool) -> None:
         """The robot was stopped for silence; if it is not `at_rest`, `silent` is called again a period later."""
@@ -76,9 +70,12 @@ class Deadlines:
         for timer in (self._decision, self._tick, *self._sources.values()):
             self._node.destroy_timer(timer)
 
-    def _once(self, source: str, silent: Callable[[], None]) -> Callable[[], None]:
-        def end() -> None:
-            self._sources[source].cancel()
-            silent()
+    def _once(self, seconds: float, missed: Callable[[], None]) -> Timer:
+        """A timer that goes off once each time it is started."""
 
-        return end
+        def end() -> None:
+            timer.cancel()
+            missed()
+
+        timer = self._node.create_timer(seconds, end, clock=STEADY, autostart=False)
+        return timer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from dvf_ros.control.brain import Request
 from dvf_ros.core.decision import Decision
+from dvf_ros.nodes.clocks import at_most_every, steady_ns
 
 if TYPE_CHECKING:
     from dvf_ros.learning.agent import DvfAgent
@@ -54,16 +56,22 @@ class Deciding:
         # On this thread, so that no decision ever sees half of a change.
         if (wanted := self._wanted()) != self._agent.decision:
             self._agent.configure(wanted)
-        deadline = math.inf if request.asked is None else (request.asked * 1e-9 + self._allowed) / self._pace
-        return self._agent.decide(request.state, self._randomness(request), deadline)
+        return self._agent.decide(request.state, self._randomness(request), self._deadline(request))
 
     def explain(self, request: Request, decision: Decision) -> Decision:
         """The decision with the futures behind it; as it was, and an error logged, where the model fails at that."""
         try:
             return self._agent.explain(request.state, decision, self._randomness(request, EXPLANATION))
         except Exception as error:  # the command is out already: whatever the model raises costs only the picture
-            self._logger.error(f"the decision cannot be explained: {error}", throttle_duration_sec=1.0)
+            self._logger.error(f"the decision cannot be explained: {error}", **at_most_every(1.0))
             return decision
+
+    def _deadline(self, request: Request) -> float:
+        """Until when, in Python's monotonic s, which the agent reads; inf where time does not count."""
+        if request.asked is None:
+            return math.inf
+        left = (request.asked * 1e-9 + self._allowed) / self._pace - steady_ns() * 1e-9
+        return time.monotonic() + left
 
     def _randomness(self, request: Request, *purpose: int) -> np.random.Generator:
         # Seeded by the tick, not by a running count: the same input gives the same command after any history.

@@ -19,6 +19,7 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.task import Future
 
+from dvf_ros.nodes.clocks import at_most_every
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.parameters import declare, told_together
 from dvf_ros.nodes.rates import RateWatch
@@ -114,7 +115,7 @@ class Recorder(Node):
         if self._recording is None:
             return
         if self._recording.error:
-            self.get_logger().error(f"recording stopped: {self._recording.error}", throttle_duration_sec=5.0)
+            self.get_logger().error(f"recording stopped: {self._recording.error}", **at_most_every(5.0))
         self._note_losses(self._recording)
 
     def _note_losses(self, recording: Recording) -> None:

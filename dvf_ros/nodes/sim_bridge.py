@@ -15,6 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from dvf_ros.core.selection import SelectionError
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.clocks import at_most_every
 from dvf_ros.nodes.diagnostics import steady_updater
 from dvf_ros.nodes.message_types import message_class
 from dvf_ros.nodes.parameters import declare, told_together
@@ -116,7 +117,7 @@ class SimBridge(Node):
                 self._loop.offer(topic, *self._reader.read(topic, message))
             except SelectionError as error:
                 self._refused += 1
-                self.get_logger().error(f"command refused: {error}", throttle_duration_sec=1.0)
+                self.get_logger().error(f"command refused: {error}", **at_most_every(1.0))
 
         return receive
 

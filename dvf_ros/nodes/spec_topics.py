@@ -14,6 +14,7 @@ from rclpy.time import Time
 
 from dvf_ros.core.selection import FieldSelector, SelectionError, write_fields
 from dvf_ros.core.spec import RobotSpec, Source
+from dvf_ros.nodes.clocks import at_most_every
 from dvf_ros.nodes.message_types import message_class
 
 SENSOR_QOS = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -31,8 +32,9 @@ LINGER = 0.05
 class StateTopics:
     """Subscriptions to all state topics of a spec; each message's fields go to `observe(key, stamp, values)`.
 
-    A message that does not hold what the spec says is logged (throttled) and dropped; `refuse(topic, reason)` hears.
-    `frames` are the frame_ids that the sources last had, by their keys.
+    A message that does not hold what the spec says, or whose frame_id is another than the source's first (that of
+    joints does not matter), is logged (throttled) and dropped; `refuse(topic, reason)` hears. `frames` are those first
+    frame_ids, by the sources' keys.
     """
 
     def __init__(
@@ -71,19 +73,26 @@ class StateTopics:
                     if stamp < 0:  # rclpy's Time knows none, and a command carries its state's
                         raise SelectionError(f"topic '{source.topic}': expected a stamp since 1970, found {stamp} ns")
                     if hasattr(part, "header"):
-                        self.frames[source.key] = part.header.frame_id
+                        self._check_frame(source, part.header.frame_id)
                     self._observe(source.key, stamp, values)
             except SelectionError as error:
                 self._refuse(source.key, str(error))
-                self._node.get_logger().error(f"message dropped: {error}", throttle_duration_sec=1.0)
+                self._node.get_logger().error(f"message dropped: {error}", **at_most_every(1.0))
 
         return receive
+
+    def _check_frame(self, source: Source, frame: str) -> None:
+        # Positions in another frame are other numbers for the same place, and nothing in them would tell. Joints have
+        # none, whatever their drivers write there.
+        first = self.frames.setdefault(source.key, frame)
+        if frame != first and not all(item.joints for item in source.fields):
+            raise SelectionError(f"topic '{source.topic}': expected frame '{first}', as at first, found '{frame}'")
 
 
 def state_frame(spec: RobotSpec, frames: Mapping[str, str]) -> str:
     """The frame of the first of the state's sources that has one, in the spec's order; empty if none has.
 
-    `frames` are those that the sources last had, by their keys. The spec's own frame is that of the commands.
+    `frames` are those that the sources have, by their keys. The spec's own frame is that of the commands.
     """
     return next((frames[source.key] for source in spec.state if frames.get(source.key)), "")
 

@@ -6,6 +6,7 @@ import traceback
 from abc import abstractmethod
 from collections.abc import Callable
 
+from lifecycle_msgs.srv import ChangeState
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 
@@ -13,8 +14,22 @@ class LoggedLifecycleNode(LifecycleNode):
     """Does the work of each transition in a method of its own; what that raises is logged.
 
     FAILURE is for what a user can mend (ValueError, OSError), ERROR for anything else. rclpy swallows what a transition
-    raises; without this nobody would learn why it failed.
+    raises; without this nobody would learn why it failed. One that the node's state does not have is answered with no.
     """
+
+    # rclpy's own name for it.
+    def _LifecycleNodeMixin__on_change_state(
+        self, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """As rclpy does, which however ends the process where there is no such transition: a second configure, say."""
+        wanted = request.transition
+        possible = {number: label for number, label, *_ in self._state_machine.available_transitions}
+        if not wanted.label and wanted.id not in possible:
+            state, known = self._state_machine.current_state[1], ", ".join(f"{n} {possible[n]}" for n in possible)
+            self.get_logger().warning(f"found no transition {wanted.id} from state {state}; there are: {known}")
+            response.success = False
+            return response
+        return super()._LifecycleNodeMixin__on_change_state(request, response)
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Make what the node needs."""

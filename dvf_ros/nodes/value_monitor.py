@@ -53,7 +53,9 @@ class ValueMonitor(Node):
                 self, "futures", 256, "Sampled futures per value, even: more make its error smaller", low=4, high=65536
             )
             reward = declare(self, "reward", "", "Reward as an expression; empty: the learned one", read_only=False)
-            self._seed = declare(self, "seed", 0, "Seed: the same state gives the same value", low=0, high=2**31 - 1)
+            self._seed = declare(
+                self, "seed", 0, "Seed: the same state at the same time gives the same value", low=0, high=2**31 - 1
+            )
         self._spec = load_spec(spec_file)
         check_checkpoint(checkpoint)
         self._load(checkpoint, device, futures)

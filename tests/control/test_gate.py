@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dvf_ros.control.gate import STOP_REPEATS, Gate, Outgoing, input_topic
+from dvf_ros.control.gate import STOP_REPEATS, Gate, Outgoing, input_topic, restart_warning
 from dvf_ros.core.spec import RobotSpec
 
 ARM = RobotSpec.load("config/panda_lift.yaml")
@@ -149,9 +149,9 @@ def test_silence_stops_the_topic_repeats_it_and_ends() -> None:
     assert gate.check(GRIPPER, 170 * MS) == [], "each topic has its own deadline"
     for _ in range(STOP_REPEATS):
         assert gate.guarded(TWIST) and len(gate.check(TWIST, 200 * MS)) == 1
-    assert not gate.guarded(TWIST) and gate.check(TWIST, 999 * MS) == []
     (held,) = gate.check(GRIPPER, 330 * MS)
     assert held.stop and held.values == [0.03], "the spec says that a stop keeps the grip"
+    assert not gate.guarded(TWIST) and gate.check(TWIST, 999 * MS) == []
 
 
 @pytest.mark.parametrize("stamp", [1, 0])
@@ -194,6 +194,41 @@ def test_a_button_that_is_held_cannot_be_released() -> None:
     assert gate.button(True) and "publish false" in gate.release(0) and gate.estopped
     assert gate.button(False) == [] and gate.estopped, "letting go does not resume"
     assert gate.release(0) == "" and not gate.estopped
+
+
+def test_a_gate_that_stood_still_stops_and_hears_nothing_that_waited_for_it() -> None:
+    gate = opened()
+    woken = 2_000 * MS
+    outgoing = gate.offer(TWIST, 2, MOVING, woken)
+    assert {item.topic for item in outgoing} == {TWIST, GRIPPER} and all(item.stop for item in outgoing)
+    assert gate.last_stop == "the gate stood still" and gate.counters.halts == 1
+    assert gate.offer(TWIST, 3, MOVING, woken + 169 * MS) == [] and gate.counters.stale == 2
+    assert gate.bars(woken + 169 * MS) and not gate.bars(woken + 170 * MS) and not gate.estopped
+    assert gate.offer(TWIST, 3, MOVING, woken + 170 * MS) == [], "nor is it fresh when it comes again"
+    (item,) = gate.offer(TWIST, 4, MOVING, woken + 170 * MS)
+    assert not item.stop and gate.counters.halts == 1
+
+
+@pytest.mark.parametrize("first", ["wake", "check"])
+def test_whatever_happens_first_notices_a_halt(first: str) -> None:
+    gate = opened()
+    outgoing = gate.wake(341 * MS) if first == "wake" else gate.check(TWIST, 341 * MS)
+    assert len(outgoing) == 2 and gate.counters.halts == 1
+    assert gate.wake(342 * MS) == [], "once"
+
+
+def test_a_gate_that_guards_nothing_may_stand_still() -> None:
+    gate = Gate(ARM, DEADLINE)
+    assert gate.wake(0) == [] and gate.wake(10**12) == [] and gate.counters.halts == 0
+    assert len(gate.offer(TWIST, 1, MOVING, 2 * 10**12)) == 1
+
+
+@pytest.mark.parametrize(("rate", "tight"), [(20.0, False), (10.0, True)])
+def test_a_deadline_that_a_restart_may_miss_is_warned_of(rate: float, tight: bool) -> None:
+    warning = restart_warning(replace(BASE, rate=rate), 0.15)
+    assert bool(warning) == tight
+    if tight:
+        assert "0.17 s after the first" in warning and "set 'deadline' to 0.17" in warning
 
 
 def test_a_deadline_within_the_period_is_refused() -> None:

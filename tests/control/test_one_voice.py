@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,36 @@ def test_of_two_that_take_turns_neither_is_heard_until_one_has_been_silent_for_a
     assert not any(heard[5:]), "known after two turns of each"
     left = [voice.alone(max(first, second) + 40 + turn, now + turn * PERIOD) for turn in range(40)]
     assert left.index(True) in (20, 21) and all(left[21:])
+
+
+@pytest.mark.parametrize("number", [5, 5000])
+@pytest.mark.parametrize("pause", [30, 90])  # periods: 1.5 and 4.5 s
+def test_of_one_who_speaks_rarely_beside_another_two_messages_pass_at_most(number: int, pause: int) -> None:
+    voice, rare, often = OneVoice(), [], []
+    for tick in range(20 * pause):
+        often.append(voice.alone(1000 + tick, tick * PERIOD))
+        if tick % pause == pause - 1:
+            rare.append(voice.alone(number + len(rare), tick * PERIOD + PERIOD // 2))
+    assert sum(rare) <= 2 and not any(rare[2:]) and not any(often[3 * pause :])
+    begin = 20 * pause
+    left = [voice.alone(1000 + begin + turn, (begin + turn) * PERIOD) for turn in range(3 * pause)]
+    assert all(left[2 * pause + 1 :]), "the other one ended"
+
+
+def test_two_who_take_turns_of_a_second_or_more_are_each_alone() -> None:
+    voice, now = OneVoice(), 0
+    counts = [1000, 5]
+    for turn in range(6):
+        for _ in range(25):
+            assert voice.alone(counts[turn % 2], now)
+            counts[turn % 2] += 1
+            now += PERIOD
+
+
+def test_a_publisher_that_starts_anew_after_a_few_messages_is_alone() -> None:
+    voice = OneVoice()
+    numbers = [1, 2, 3, *range(1, 30)]
+    assert all(voice.alone(number, tick * PERIOD) for tick, number in enumerate(numbers))
 
 
 def test_a_halt_of_the_machine_makes_neither_of_two_heard() -> None:

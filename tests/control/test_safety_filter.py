@@ -160,10 +160,25 @@ def test_a_gate_that_opens_again_takes_the_first_target_as_where_the_robot_is() 
     gate = Gate(SPEC, deadline=0.15)
     gate.offer("target", 1, np.array([0.1, 0.1]), 0)
     gate.refuse("test")
+    said = [item.values for now in range(1, 9) for item in gate.check("target", now * 10**8)]
+    assert len(said) == STOP_REPEATS and not gate.guarded("target")
     (item,) = gate.offer("target", 2, np.array([0.9, -0.9]), 10**9)
     assert (item.values == [0.9, -0.9]).all(), "it was moved by hand"
     (item,) = gate.offer("target", 3, np.array([-0.9, 0.9]), 10**9 + 10**8)
     assert np.abs(item.values - [0.9, -0.9]).max() < 0.4, "from there on it keeps its rate"
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_gate_that_stood_still_says_no_target_of_before_and_goes_on_from_none(stopped: bool) -> None:
+    gate = Gate(SPEC, deadline=0.15)
+    gate.offer("target", 1, np.array([0.1, 0.1]), 0)
+    if stopped:
+        gate.refuse("test")
+    woken = 2 * 10**9
+    said = [item.values for step in range(6) for item in gate.check("target", woken + step * 10**8)]
+    assert said and np.isnan(said).all(), "it was moved meanwhile"
+    (item,) = gate.offer("target", 2, np.array([0.9, -0.9]), woken + 6 * 10**8)
+    assert (item.values == [0.9, -0.9]).all()
 
 
 def test_a_gate_that_opens_again_without_a_silence_goes_on_from_the_last_target() -> None:

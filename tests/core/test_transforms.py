@@ -101,6 +101,33 @@ def test_nothing_is_invented_over_a_gap_and_a_clock_that_jumps_back_begins_anew(
     assert tree.add(both(10**9), False) is not None, "a simulation was reset"
 
 
+def test_frames_that_a_tracker_counts_up_are_forgotten_and_those_between_the_two_never_are() -> None:
+    still = np.array([0.0, 0.0, 0.0, 1.0])
+    tree = FrameTree("world", "tool", 0.2)
+    tree.add([transform(0, "hall", "world", np.ones(3), still)], True)
+    tree.add([transform(0, "world", "tool", np.ones(3), still)], False)
+    for k in range(3000):  # 10 Hz, for five minutes
+        tree.add([transform(100 * k * MS, "world", f"thing_{k}", np.ones(3), still)], False)
+        if k == 2999:
+            before = len(tree._links)
+            tree.add([transform(0, "world", "wall", np.ones(3), still)], True)  # whose stamp says nothing
+            assert len(tree._links) == before + 1
+    assert 100 <= len(tree._links) <= 116, "those of the last 10 s, and of one more"
+    assert {"world", "tool"} <= tree._links.keys() and tree.connects(), "silent, but asked for"
+    assert tree.add([transform(300_000 * MS, "world", "tool", np.ones(3), still)], False) is not None
+
+
+@pytest.mark.parametrize(("rate", "length"), [(100, 512), (2000, 2400)])
+def test_transforms_of_a_second_and_the_age_are_kept_at_any_rate(rate: int, length: int) -> None:
+    still = np.array([0.0, 0.0, 0.0, 1.0])
+    tree = FrameTree("world", "tool", 0.2)
+    tree.add([transform(0, "world", "base", np.zeros(3), still)], True)
+    for begin in range(0, 3 * length, 128):
+        stamps = [k * 1000 * MS // rate for k in range(begin, begin + 128)]
+        tree.add([transform(stamp, "base", "tool", np.zeros(3), still) for stamp in stamps], False)
+    assert length <= len(tree._links["tool"].stamps) <= length + 512
+
+
 def test_frames_that_hang_in_a_ring_lead_nowhere() -> None:
     still = np.array([0.0, 0.0, 0.0, 1.0])
     tree = FrameTree("world", "tool", 0.2)

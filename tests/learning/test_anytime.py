@@ -91,9 +91,9 @@ def test_a_deadline_that_is_kept_changes_no_bit(trained: DvfAgent) -> None:
 
 def test_a_request_whose_time_counts_is_answered_within_it(slow: DvfAgent) -> None:
     """Three quarters of a period of 1 s / 20: time for one block, where all six would take 0.3 s."""
-    deciding = pytest.importorskip("dvf_ros.nodes.deciding")
+    deciding, clocks = (pytest.importorskip(f"dvf_ros.nodes.{name}") for name in ("deciding", "clocks"))
     node = deciding.Deciding(slow, lambda: slow.decision, seed=0, share=0.75, pace=1.0, logger=None)
     state = SPEC.neutral_state
     assert node.decide(Request(0, state)).unscored == 0
-    asked = node.decide(Request(0, state, asked=time.monotonic_ns()))
+    asked = node.decide(Request(0, state, asked=clocks.steady_ns()))
     assert len(asked.scores) == BLOCK and asked.unscored == CANDIDATES - BLOCK

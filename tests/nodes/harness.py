@@ -69,6 +69,10 @@ class Processes:
         self._started.append((name, process))
         return process
 
+    def named(self, name: str) -> subprocess.Popen[bytes]:
+        """The newest process of this name."""
+        return next(process for known, process in reversed(self._started) if known == name)
+
     def log_file(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 

@@ -129,6 +129,26 @@ def test_a_source_that_dies_or_hangs_at_full_speed_is_stopped_in_time(
     print(f"{number.name}: stopped after {', '.join(f'{seconds:.3f}' for seconds in took)} s")
 
 
+def test_a_gate_that_stood_still_stops_and_does_not_pass_what_waited_for_it(ros: tuple[Processes, Observer]) -> None:
+    processes, observer = ros
+    robot = Robot(observer)
+    gate = start(processes)
+    processes.start_module("tests.nodes.command_source", str(SPEC))
+    wait_for(robot.moves, "motion")
+    barred = observer.collect(Bool, "command_gate/estopped", LATCHED)
+    wait_for(lambda: barred and not barred[-1].data, "what it says of what passes")
+    gate.send_signal(signal.SIGSTOP)
+    time.sleep(0.6)
+    seen = len(robot.twists)
+    gate.send_signal(signal.SIGCONT)
+    wait_for(lambda: len(robot.twists) > seen, "what it says first")
+    assert robot.twists[seen][1].twist.linear.x == 0
+    wait_for(lambda: robot.says("the gate stood still"), "the reason")
+    wait_for(robot.moves, "motion when fresh commands come")
+    said = [message.data for message in barred]
+    assert True in said and not said[-1], "who commands was told to begin anew"
+
+
 def test_it_starts_closed_passes_stamps_unchanged_and_needs_no_torch(ros: tuple[Processes, Observer]) -> None:
     processes, observer = ros
     robot = Robot(observer)
@@ -314,6 +334,7 @@ def test_of_two_that_command_at_once_neither_is_passed_on(ros: tuple[Processes, 
     wait_for(robot.moves, "motion by the first")
     second = processes.start_module("tests.nodes.command_source", str(SPEC))
     wait_for(lambda: robot.says("several publishers command at once"), "the reason")
+    wait_for(lambda: robot.says("several publishers on unsafe/cmd_twist"), "the warning")
     wait_for(robot.stands, "a stop")
     told = len(robot.twists)
     time.sleep(0.5)
@@ -321,6 +342,12 @@ def test_of_two_that_command_at_once_neither_is_passed_on(ros: tuple[Processes, 
     processes.end(first, signal.SIGKILL, timeout=5.0)
     wait_for(robot.moves, "motion by the one that is left")
     processes.end(second, signal.SIGKILL, timeout=5.0)
+
+
+def test_a_deadline_that_a_restart_may_miss_is_warned_of(ros: tuple[Processes, Observer]) -> None:
+    processes, _ = ros
+    start(processes, deadline=0.08)
+    wait_for(lambda: "set 'deadline' to 0.085" in processes.log("command_gate"), "the warning")
 
 
 def test_a_deadline_shorter_than_the_period_is_refused(ros: tuple[Processes, Observer]) -> None:

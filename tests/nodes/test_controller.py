@@ -29,6 +29,7 @@ from dvf_ros.learning.checkpoint import read_description, save_checkpoint
 from dvf_ros.learning.config import LearningConfig, TrainingConfig
 from dvf_ros.learning.training import train
 from dvf_ros.msg import ActionScores, ControllerStatus, FutureStates, ValueEstimate
+from dvf_ros.nodes.bars import BARRED
 from tests.nodes.harness import Observer, Processes, ros_domain, wait_for
 
 pytestmark = pytest.mark.ros
@@ -130,6 +131,7 @@ def test_from_configure_to_cleanup(ros: tuple[Processes, Observer], checkpoint: 
     )
     process = start(ros, checkpoint)
     assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+    assert not change_state(observer, Transition.TRANSITION_CONFIGURE), "it is configured, and lives on"
     wait_for(lambda: statuses, "a status")
     assert statuses[-1].state == ControllerStatus.INACTIVE and not commands, "silent unless active"
     assert statuses[-1].checkpoint == read_description(checkpoint).sha256
@@ -220,12 +222,12 @@ def test_an_estop_of_the_gate_is_heard_and_its_release_as_well(
     start(ros, checkpoint)
     assert change_state(observer, Transition.TRANSITION_CONFIGURE)
     assert change_state(observer, Transition.TRANSITION_ACTIVATE)
-    wait_for(lambda: stands(commands) and statuses[-1].reason == "e-stop", "a stop for the e-stop from before")
+    wait_for(lambda: stands(commands) and statuses[-1].reason == BARRED, "a stop for the e-stop from before")
     assert statuses[-1].state == ControllerStatus.STOPPED and statuses[-1].decisions == 0
     gate.publish(Bool(data=False))
     wait_for(lambda: moves(commands), "motion")
     gate.publish(Bool(data=True))
-    wait_for(lambda: stands(commands) and statuses[-1].reason == "e-stop", "a stop")
+    wait_for(lambda: stands(commands) and statuses[-1].reason == BARRED, "a stop")
 
 
 def test_a_state_that_comes_late_but_steadily_stops_also_where_it_makes_the_ticks(

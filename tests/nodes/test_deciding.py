@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from rclpy.logging import get_logger
 from dvf_ros.control.brain import Request
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.training import train
+from dvf_ros.nodes import deciding as module
 from dvf_ros.nodes.deciding import Deciding
 from tests.learning.small import CONFIG, dataset
 
@@ -37,6 +39,17 @@ def test_a_tick_is_decided_the_same_after_any_history(agent: DvfAgent) -> None:
 def test_settings_that_changed_count_from_the_next_decision(agent: DvfAgent) -> None:
     assert len(deciding(agent, candidates=3).decide(REQUEST).scores) == 3
     assert len(deciding(agent).decide(REQUEST).scores) == CONFIG.decision.candidates
+
+
+def test_the_time_for_a_decision_counts_the_machines_sleep(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float] = []
+    monkeypatch.setattr(agent, "decide", lambda state, rng, deadline: deadlines.append(deadline))
+    slept = 10**12  # ns: as if it had slept before, which Python's monotonic clock does not count
+    monkeypatch.setattr(module, "steady_ns", lambda: time.monotonic_ns() + slept)
+    deciding(agent).decide(replace(REQUEST, asked=time.monotonic_ns() + slept))
+    deciding(agent).decide(REQUEST)
+    left = deadlines[0] - time.monotonic()
+    assert 0 < 0.8 * 0.7 / agent.spec.rate - left < 2.0 and deadlines[1] == np.inf
 
 
 def test_a_model_that_cannot_explain_still_decides(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from geometry_msgs.msg import Twist
+from lifecycle_msgs.msg import State, Transition
+from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from std_srvs.srv import SetBool, Trigger
 
 from dvf_ros.msg import ControllerStatus
 from tests.nodes.harness import ros_domain, wait_for
-from tests.nodes.test_controller import CONFIG, LATCHED, Base, checkpoint, moves, stands
+from tests.nodes.test_controller import CONFIG, LATCHED, Base, change_state, checkpoint, moves, stands
 
 __all__ = ["checkpoint"]  # the fixture
 
@@ -90,6 +93,27 @@ def test_two_robots_from_one_launch(checkpoint: Path, tmp_path: Path) -> None:
         assert stands(commands["left"]) and statuses["left"][-1].state == ControllerStatus.PAUSED
         topics = {name for name, _ in observer.node.get_topic_names_and_types()}
         assert not {name for name in topics if name.startswith(("/controller", "/command_gate", "/cmd", "/unsafe"))}
+
+
+def test_a_start_that_failed_is_told_and_configuring_by_hand_later_activates_nothing(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "agent.yaml"
+    words = ("controller.launch.py", f"spec:={CONFIG / 'base_goto.yaml'}", f"checkpoint:={copy}", "device:=cpu")
+    with ros_domain(tmp_path) as (processes, observer), launched(processes.domain, tmp_path, "dvf_ros", *words):
+        log = tmp_path / "launch.log"
+        wait_for(lambda: "/controller]: not configured, and left as it is" in log.read_text(), "the failure", 60.0)
+        assert str(copy) in log.read_text(), "the controller's own log says which file"
+        for suffix in (".yaml", ".safetensors"):
+            copy.with_suffix(suffix).write_bytes(checkpoint.with_suffix(suffix).read_bytes())
+        assert change_state(observer, Transition.TRANSITION_CONFIGURE)
+
+        def state() -> int:
+            return observer.call(GetState, "controller/get_state", GetState.Request()).current_state.id
+
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            assert state() == State.PRIMARY_STATE_INACTIVE
 
 
 def test_the_recorder_takes_its_parameters_under_a_namespace_and_others_leave_them(tmp_path: Path) -> None:

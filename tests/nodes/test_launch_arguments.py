@@ -13,9 +13,9 @@ from launch import LaunchContext
 from launch.actions import ExecuteLocal
 from launch.launch_description_sources import get_launch_description_from_python_launch_file
 from launch.utilities import visit_all_entities_and_collect_futures
-from launch.utilities.type_utils import perform_typed_substitution
 from launch_ros.actions import LifecycleNode, Node
 
+from dvf_ros.nodes.autostart import Autostart
 from tests.nodes.harness import own_domain
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +36,9 @@ class Started:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.nodes: dict[str, dict[str, Any]] = {}
         monkeypatch.setattr(ExecuteLocal, "execute", lambda action, context: self._note(action, context))
-        # Its own asks for the node's services; whether it would activate the node is noted in their place.
+        # Theirs ask for the node's services; whether it would be activated is noted in their place.
         monkeypatch.setattr(LifecycleNode, "execute", Node.execute)
+        monkeypatch.setattr(Autostart, "execute", lambda *_: self.nodes["controller"].update(autostart=True))
 
     def by(self, file: str, *arguments: str) -> dict[str, dict[str, Any]]:
         self.nodes = {}
@@ -57,7 +58,7 @@ class Started:
                 if node in ("/**", f"/**/{name}", f"/{name}"):
                     parameters |= content["ros__parameters"]
         if isinstance(action, LifecycleNode):
-            parameters["autostart"] = perform_typed_substitution(context, action.node_autostart, bool)
+            parameters["autostart"] = False
         self.nodes[name] = parameters
 
 

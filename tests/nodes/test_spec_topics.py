@@ -113,6 +113,25 @@ def test_transforms_are_joined_over_the_topic_of_those_that_never_change(monkeyp
     assert "lead from 'base' to 'hand', found 'hand' only below 'table'" in heard.refused[0]
 
 
+def test_a_state_whose_frame_changes_is_refused_until_it_is_the_first_again() -> None:
+    node = MagicMock()
+    node.get_clock().now().nanoseconds = 1
+    heard = Heard(node, HEAD + GOAL)
+    receive = node.create_subscription.call_args_list[0].args[2]
+
+    def send(frame: str, x: float) -> None:
+        pose = PoseStamped()
+        pose.header.frame_id, pose.pose.position.x = frame, x
+        receive(pose, {"source_timestamp": 1})
+
+    send("world", 1.0)
+    send("tool", 2.0)
+    assert heard.refused == ["topic 'pose': expected frame 'world', as at first, found 'tool'"]
+    assert heard.values["pose"][1][0] == 1.0 and heard.topics.frames == {"pose": "world"}
+    send("world", 3.0)
+    assert heard.values["pose"][1][0] == 3.0 and len(heard.refused) == 1
+
+
 def test_a_message_counts_from_its_publishing(ros: tuple[Processes, Observer]) -> None:
     _, observer = ros
     heard = Heard(observer.node, HEAD + GOAL)
