@@ -26,7 +26,7 @@ RECORDED = ["controller/futures", "controller/scores", "controller/value", "cont
 
 ARGUMENTS = [
     *common_arguments("controller.yaml"),
-    switch("autostart", True, "Configure and activate the controller at once; if it cannot be configured it is left as it is"),
+    switch("autostart", True, "Configure and activate the controller, or leave it if that fails"),
     *model_arguments(),
     DeclareLaunchArgument(
         "policy",

@@ -150,7 +150,7 @@ def test_the_proposal_converts(rich: Path, tmp_path: Path) -> None:
     assert dvf(["spec", str(rich), "--output", str(output)]) == 0
     assert dvf(["convert", str(rich), str(tmp_path / "data"), "--spec", str(output), "--jobs", "1"]) == 0
     data = Dataset.open(tmp_path / "data")
-    assert data.frames == FRAMES - 1  # less the tick before all had spoken; the thermometer's last word holds to the end
+    assert data.frames == FRAMES - 1  # less the tick before all had spoken; the thermometer's last word holds
     column = data.spec.state_names.index("height")
     assert np.all(np.diff(data.states[:, column]) > 0)
 
