@@ -15,6 +15,7 @@ from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.data.cutting import NO_CUTS, Cutting, EventGate
 from dvf_ros.data.dataset import Episode
 from dvf_ros.data.frames import FrameBuffer
+from dvf_ros.data.outcomes import Outcomes
 from dvf_ros.data.quick_reading import Reading
 from dvf_ros.data.stamp_audit import StampAudit
 
@@ -79,22 +80,19 @@ class EpisodeCutter:
         # A limit below min_frames would leave nothing.
         self._most_frames = max(round(cutting.length * spec.rate), min_frames) if cutting.length else None
         self._events = EventGate(cutting)
-        outcome = (spec.outcome,) if spec.outcome else ()
         gap_ns = max(GAP_NS, *(round(1e9 * source.max_age) for source in spec.state))
         # Actions and outcomes wait for the slowest state.
         reach = (gap_ns + LAG_NS) * 1e-9
         self._state = Aligner(spec.state, reach)
-        self._action, self._outcome = Aligner(spec.action, reach), Aligner(outcome, reach)
+        self._action, self._outcomes = Aligner(spec.action, reach), Outcomes(spec.outcome, reach)
         self._every: list[_Taker] = []
         self._takers: dict[str, list[_Taker]] = {}  # by topic
-        parts = ((self._state, spec.state), (self._action, spec.action), (self._outcome, outcome))
-        for aligner, sources in parts:
-            for source in sources:
+        for aligner in (self._state, self._action, self._outcomes.aligner):
+            for source in aligner.sources:
                 taker = _Taker(source, source.key, aligner, FieldSelector(source), StampAudit(source))
                 self._every.append(taker)
                 for topic in filter(None, (source.topic, source.static_topic)):
                     self._takers.setdefault(topic, []).append(taker)
-        self._outcome_index = _index(spec.outcome) if spec.outcome else {}
         self._grid = TickGrid(spec.period_ns, gap_ns)
         self._waiting: deque[Sample] = deque()
         self._frames = FrameBuffer(spec)
@@ -103,7 +101,6 @@ class EpisodeCutter:
         self._moved = False  # the state has new values
         self._lost = 0  # ticks without a frame since the last episode
         self._over = False  # the outcome ended the episode and has not begun another
-        self._judged = 0  # stamp of the outcome that was taken last
 
     @property
     def audits(self) -> list[StampAudit]:
@@ -198,11 +195,11 @@ class EpisodeCutter:
     def _restart(self) -> Sequence[Episode]:
         done = self._cut("time jumped back")
         # Old actions must not be taken for new ones where the stamps overlap.
-        for aligner in (self._state, self._action, self._outcome):
-            aligner.clear()
+        for held in (self._state, self._action, self._outcomes):
+            held.clear()
         self._grid.restart()
         self._events.reached(None)  # their stamps are of the time before
-        self._last_tick, self._over, self._judged = None, False, 0
+        self._last_tick, self._over = None, False
         return done
 
     def _settle(self, until: int | None) -> list[Episode]:
@@ -230,45 +227,22 @@ class EpisodeCutter:
             done += self._cut(problem)
             self._drop(problem or "outside of the events that begin and end an episode")
             return done
-        outcome = self._outcome.sample(sample.stamp)
-        known = outcome.valid and bool(self._outcome_index)
-        ends = [name for name in ("terminated", "truncated") if self._said(name, outcome)]
-        if self._over and (ends or not known):
+        outcome = self._outcomes.at(sample.stamp)
+        if self._over and (outcome.ends or not outcome.known):
             self._drop("after the episode's end")
             return done
-        new = self._is_new(outcome)
-        if not new:
-            ends = []
+        ends = outcome.ends if outcome.new else ()
         if self._most_frames and len(self._frames) == self._most_frames:
             done += self._cut("fixed length")
         if len(self._frames):
             before = self._action.sample(sample.stamp - 1)
             action = before.values if before.valid and np.isfinite(before.values).all() else None
-            self._frames.answer(action, self._reward(outcome) if new else None)
-        self._frames.append(sample, self._said("success", outcome))
+            self._frames.answer(action, outcome.reward)
+        self._frames.append(sample, outcome.success)
         self._over = bool(ends)
         if ends:
             done += self._cut(ends[0], ends[0] == "terminated")
         return done
-
-    def _is_new(self, outcome: Sample) -> bool:
-        """Whether nobody has counted this outcome yet; asked once of each sample."""
-        if not outcome.valid or not outcome.ages:
-            return False
-        stamp = outcome.stamp - round(outcome.ages[0] * 1e9)
-        self._judged, before = stamp, self._judged
-        return stamp != before
-
-    def _said(self, name: str, outcome: Sample) -> bool | None:
-        if name not in self._outcome_index or not outcome.valid:
-            return None
-        return bool(outcome.values[self._outcome_index[name]] > 0.5)
-
-    def _reward(self, outcome: Sample) -> float | None:
-        if "reward" not in self._outcome_index:
-            return None
-        reward = float(outcome.values[self._outcome_index["reward"]])
-        return reward if np.isfinite(reward) else None
 
     def _drop(self, reason: str, ticks: int = 1) -> None:
         if ticks:
@@ -308,8 +282,3 @@ class EpisodeCutter:
             shorter = min(len(held[0].states), len(episode.states))
             self.report.dropped["not the longest stretch of the bag"] += shorter
         return ()
-
-
-def _index(outcome: Source) -> dict[str, int]:
-    starts = np.cumsum([0, *(item.size for item in outcome.fields)])
-    return {item.name: int(start) for item, start in zip(outcome.fields, starts[:-1], strict=True)}
