@@ -31,8 +31,9 @@ class Outcomes:
     def __init__(self, source: Source | None, reach: float) -> None:
         """`reach` (s) is how far back ticks may be asked for."""
         self.aligner = Aligner((source,) if source else (), reach)
-        starts = np.cumsum([0, *(item.size for item in source.fields)]) if source else []
-        self._index = {item.name: int(starts[i]) for i, item in enumerate(source.fields)} if source else {}
+        fields = source.fields if source else ()
+        starts = np.cumsum([0, *(item.size for item in fields)]).tolist()
+        self._index = {item.name: start for item, start in zip(fields, starts[:-1], strict=True)}
         self._counted = 0  # stamp of the outcome that was asked for last
 
     def clear(self) -> None:
