@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from dvf_ros.sim.engine import engine
 from dvf_ros.sim.observation import (
     MAX_ANGULAR_SPEED,
     MAX_LINEAR_SPEED,
@@ -74,15 +73,7 @@ class RobosuiteSim:
     def __init__(self, task: str, rate: float = 20.0) -> None:
         if task not in TASKS:
             raise ValueError(f"task: expected one of {sorted(TASKS)}, found {task!r}")
-        # robosuite warns at import that nobody wrote a private macro file; errors still come through.
-        logging.getLogger("robosuite_logs").addFilter(lambda record: record.levelno >= logging.ERROR)
-        import mujoco
-
-        with warnings.catch_warnings():
-            # Its source has escapes that Python 3.12 warns of whenever it compiles them.
-            warnings.simplefilter("ignore", SyntaxWarning)
-            import robosuite
-
+        mujoco, robosuite = engine()
         self._mujoco: Any = mujoco
         self.task, self.rate = TASKS[task], rate
         self._env: Any = robosuite.make(
