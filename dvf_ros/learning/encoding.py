@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,8 @@ class StateEncoder(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    lowest: Tensor  # model-space states lay between these in the data; both are 0 where nobody knows
+    highest: Tensor
 
     def __init__(self, layout: Sequence[FieldSlice], relative: bool = False) -> None:
         super().__init__()
@@ -51,9 +54,11 @@ class StateEncoder(nn.Module):
         self.size += 3 * len(self._pairs)
         self.register_buffer("mean", torch.zeros(self.size))
         self.register_buffer("scale", torch.ones(self.size))
+        self.register_buffer("lowest", torch.zeros(self.size))
+        self.register_buffer("highest", torch.zeros(self.size))
 
     def fit(self, states: np.ndarray) -> None:
-        """Take mean and scale of states (F, D); raises ValueError for numbers that are not finite."""
+        """Take mean, scale and range of states (F, D); raises ValueError for numbers that are not finite."""
         features = self._expand(torch.from_numpy(np.array(states, np.float32)))
         found = Normalization.fit(features.numpy())
         scale = torch.from_numpy(found.scale)
@@ -65,6 +70,8 @@ class StateEncoder(nn.Module):
             start = stop
         self.mean.copy_(torch.from_numpy(found.mean))
         self.scale.copy_(scale)
+        for edge, recorded in ((self.lowest, features.amin(dim=0)), (self.highest, features.amax(dim=0))):
+            edge.copy_((recorded - self.mean) / self.scale)
 
     def encode(self, states: Tensor) -> Tensor:
         """Model space (..., E) of raw states (..., D); raises ValueError for a quaternion of length zero."""
@@ -90,6 +97,12 @@ class StateEncoder(nn.Module):
             parts.append(part)
             start = stop
         return torch.cat(parts, dim=-1)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *others: Any) -> None:
+        """Checkpoints of earlier versions do not know how far their data reached."""
+        for name in ("lowest", "highest"):
+            state_dict.setdefault(prefix + name, torch.zeros(self.size))
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     def _expand(self, states: Tensor) -> Tensor:
         rotations = iter(self._rotations(states))

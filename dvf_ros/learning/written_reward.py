@@ -9,7 +9,8 @@ from dvf_ros.core.expression import Expression, ExpressionError
 from dvf_ros.learning.encoding import StateEncoder
 
 FARTHEST = 10.0
-"""Standard deviations from the recorded mean; what is generated beyond is no state, and must not earn without bound."""
+"""Standard deviations from the recorded mean, unless more were recorded: what is generated beyond is no state, and must
+not earn without bound."""
 
 PROBES = 4096
 
@@ -24,9 +25,7 @@ class ExpressionReward:
     def __init__(self, expression: Expression, encoder: StateEncoder) -> None:
         self.expression = expression
         self._encoder = encoder
-        generator = torch.Generator().manual_seed(0)
-        probes = torch.randn(PROBES, encoder.size, generator=generator).to(encoder.mean.device)
-        rewards = self.predict(probes)
+        rewards = self.predict(_probes(encoder))
         if not bool(torch.isfinite(rewards).all()):
             raise ExpressionError(
                 f"'{expression.text}' is NaN or Inf on states like the recorded ones; keep divisors away from 0 and "
@@ -41,5 +40,18 @@ class ExpressionReward:
 
     def predict(self, state: Tensor) -> Tensor:
         """Rewards (1, ...) of states (..., E): one member, since nobody disagrees about what was written."""
-        states = self._encoder.decode(state.clamp(-FARTHEST, FARTHEST), self.expression.fields)
+        encoder = self._encoder
+        within = state.clamp(encoder.lowest.clamp(max=-FARTHEST), encoder.highest.clamp(min=FARTHEST))
+        states = encoder.decode(within, self.expression.fields)
         return self.expression.evaluate(states, torch).unsqueeze(0)
+
+
+def _probes(encoder: StateEncoder) -> Tensor:
+    """States like the recorded ones (P, E): drawn around their mean, some with one number as low or high as recorded.
+
+    A flag that is up in one frame of a thousand lies thirty standard deviations from its mean.
+    """
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(PROBES, encoder.size, generator=generator).to(encoder.mean.device)
+    edges = [drawn[: encoder.size].diagonal_scatter(edge) for edge in (encoder.lowest, encoder.highest)]
+    return torch.cat([drawn, *edges])

@@ -77,6 +77,24 @@ def test_encoded_data_is_normalised() -> None:
     torch.testing.assert_close(encoded.std(0, correction=0), torch.ones(10), atol=1e-3, rtol=0)
 
 
+def test_the_range_of_encoded_data_is_known() -> None:
+    rng = np.random.default_rng(1)
+    states = rng.normal([1, 2, 3, 0, 0, 0, 1, 5], 2.0, size=(500, 8)).astype(np.float32)
+    made = StateEncoder(LAYOUT)
+    made.fit(states)
+    encoded = made.encode(torch.from_numpy(states))
+    torch.testing.assert_close(made.lowest, encoded.amin(0), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(made.highest, encoded.amax(0), atol=1e-5, rtol=1e-5)
+
+
+def test_weights_of_a_version_that_kept_no_range_are_taken() -> None:
+    fitted, made = encoder(), StateEncoder(LAYOUT)
+    kept = {name: tensor for name, tensor in fitted.state_dict().items() if name in ("mean", "scale")}
+    made.load_state_dict(kept)
+    assert torch.equal(made.scale, fitted.scale)
+    assert not made.lowest.any() and not made.highest.any()
+
+
 def test_a_dimension_that_never_moved_and_a_wrist_that_hardly_did_do_not_blow_up() -> None:
     rng = np.random.default_rng(2)
     states = np.tile(np.array([1, 2, 3, 0, 0, 0, 1, 5], np.float32), (100, 1))

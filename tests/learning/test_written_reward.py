@@ -130,6 +130,18 @@ def test_the_range_on_recorded_states_is_known(agent: DvfAgent) -> None:
     assert (reward.low, reward.high) == (0, 1)
 
 
+def test_a_flag_that_was_hardly_ever_up_is_rewarded_where_it_is_predicted() -> None:
+    states = np.tile(STATE, (1000, 1))
+    states[700, 1] = 1.0  # 32 standard deviations from its mean
+    agent = DvfAgent(SPEC, (), 10, CONFIG.training, CONFIG.decision)
+    agent.encoder.fit(states)
+    reward = ExpressionReward(written("position.y > 0.9"), agent.encoder)
+    assert (reward.low, reward.high) == (0, 1)
+    predicted = agent.encoder.encode(torch.from_numpy(states[[699, 700]]))
+    assert reward.predict(predicted).tolist() == [[0, 1]]
+    assert torch.equal(reward.predict(predicted * 1000), reward.predict(predicted))
+
+
 def test_what_was_recorded_earns_what_it_is_however_far_it_lies_from_the_rest() -> None:
     data = dataset(13)  # 260 frames
     states = np.array(data.states)
