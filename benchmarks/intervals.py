@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import t as student
+from scipy.stats import trim_mean
 
 from dvf_ros.core.results import wilson_interval
 
+Statistic = Callable[[np.ndarray], np.ndarray]
 
-def resampled_interval(outcomes: np.ndarray, resamples: int = 10_000) -> tuple[float, float]:
-    """The 95 % interval (low, high) of the mean of outcomes (tasks, trainings, starts).
+
+def mean_of(outcomes: np.ndarray) -> np.ndarray:
+    """Means (...) of outcomes (..., tasks, trainings, starts)."""
+    found: np.ndarray = outcomes.mean(axis=(-3, -2, -1))
+    return found
+
+
+def interquartile_mean_of(outcomes: np.ndarray) -> np.ndarray:
+    """Interquartile means (...) of the rates of outcomes (..., tasks, trainings, starts), as rliable's."""
+    rates = outcomes.mean(axis=-1)
+    found: np.ndarray = trim_mean(rates.reshape(*rates.shape[:-2], -1), 0.25, axis=-1)
+    return found
+
+
+def resampled_interval(
+    outcomes: np.ndarray, statistic: Statistic = mean_of, resamples: int = 10_000
+) -> tuple[float, float]:
+    """The 95 % interval (low, high) of a statistic, the mean if none is named, of outcomes (tasks, trainings, starts).
 
     In every task trainings are resampled and then starts, which are the same ones for all trainings. Of three trainings
-    that tells less than there is to know: their spread is underestimated by a factor of √(2/3).
+    that tells less than there is to know: their spread is underestimated by a factor of √(2/3). Outcomes of several
+    controllers in the same starts (controllers, tasks, trainings, starts) are resampled together; the statistic then
+    says how they differ.
     """
-    tasks, trainings, starts = outcomes.shape
+    tasks, trainings, starts = outcomes.shape[-3:]
     rng = np.random.default_rng(0)
     task = np.arange(tasks)[None, :, None, None]
     training = rng.integers(trainings, size=(resamples, tasks, trainings))[..., None]
     start = rng.integers(starts, size=(resamples, tasks, starts))[:, :, None, :]
-    low, high = np.quantile(outcomes[task, training, start].mean(axis=(1, 2, 3)), [0.025, 0.975])
+    low, high = np.quantile(statistic(outcomes[..., task, training, start]), [0.025, 0.975])
     return float(low), float(high)
 
 
