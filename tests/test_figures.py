@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,9 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 # <!--demo:figures;success_rate-->0.98: the file, the way into it, and the figure as it is shown.
 FIGURE = re.compile(r"<!--(\w+):([^>]+?)-->(-?[\d.]*\d)")
-# | [`data.json`](results/data.json) | 13 | 13 |: the file, how many bars it has, and how many hold.
-BARS = re.compile(r"^\| \[`(\w+)\.json`\]\(results/\1\.json\) \| (\d+) \| (\d+) \|$", re.MULTILINE)
+# | [`data.json`](results/data.json) | 13 | 13 | 2026-11-25 `a576218` |: the file, how many bars it has, how many hold,
+# and of which commits its parts are.
+BARS = re.compile(r"^\| \[`(\w+)\.json`\]\(results/\1\.json\) \| (\d+) \| (\d+) \| (.*) \|$", re.MULTILINE)
 
 
 def shown(page: str) -> list[tuple[str, str, str]]:
@@ -35,13 +37,23 @@ def test_a_figure_is_the_measured_one(name: str, path: str, text: str) -> None:
 
 
 def test_the_table_of_bars_says_what_the_results_hold() -> None:
-    held = {
-        path.stem: [bar["holds"] for bar in json.loads(path.read_text())["bars"]] for path in RESULTS.glob("*.json")
-    }
+    records = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
     told = BARS.findall((ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8"))
-    assert {name: (int(bars), int(holding)) for name, bars, holding in told} == {
-        name: (len(bars), sum(bars)) for name, bars in held.items() if bars
+    assert {name: (int(bars), int(holding)) for name, bars, holding, _ in told} == {
+        name: (len(record["bars"]), sum(bar["holds"] for bar in record["bars"]))
+        for name, record in records.items()
+        if record["bars"]
     }
+    for name, _, _, measured in told:
+        assert set(re.findall(r"\d{4}-\d\d-\d\d `\w{7}`", measured)) == {
+            f"{part['date'][:10]} `{part['commit'][:7]}`" for part in measurements(records[name])
+        }
+
+
+def measurements(record: dict[str, Any]) -> list[dict[str, str]]:
+    """When, where and of which commit each part of a result was measured; the file, where it has no parts."""
+    parts = [part["measured"] for part in record["figures"].values() if isinstance(part, dict) and "measured" in part]
+    return parts or [record]
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
