@@ -1,8 +1,7 @@
 """Rewards that people write: arithmetic, comparisons and a few functions over the named fields of the state.
 
 Python's own parser reads the text, and every node of its tree is checked here, one by one; nothing is ever run as
-Python. What comes out is a list of steps, each of which computes one number from those before it: evaluation takes
-time linear in the text, whatever the text says.
+Python. What comes out is a list of at most MOST_STEPS steps, each of which computes one number from those before it.
 """
 
 from __future__ import annotations
@@ -15,6 +14,9 @@ import numpy as np
 
 LARGEST = float(np.finfo(np.float32).max)
 """Of a constant: torch refuses to choose between float32 numbers and one beyond their range."""
+
+MOST_STEPS = 4000
+"""A reward is computed for every future of every candidate; a norm of n numbers takes 3 n steps."""
 
 # `library` is numpy or torch: what arrays cannot do by an operator is found under the same name in both.
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -104,8 +106,10 @@ class Program:
         return self.steps[place].operation == "constant"
 
     def note(self, step: Step) -> int:
-        """The place of a step."""
+        """The place of a step; raises ArithmeticError if there are too many."""
         if step not in self._known:
+            if len(self.steps) == MOST_STEPS:
+                raise ArithmeticError(f"expected a reward of at most {MOST_STEPS} operations on single numbers")
             self._known[step] = len(self.steps)
             self.steps.append(step)
         return self._known[step]

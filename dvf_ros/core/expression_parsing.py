@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn
 
 from dvf_ros.core.expression import Expression, ExpressionError, Program, Step
+from dvf_ros.core.expression_words import ARGUMENTS, ARITHMETIC, COMPARISONS
 from dvf_ros.core.fields import AXES, Field
 from dvf_ros.core.parsing import nearest
 from dvf_ros.core.spec import RobotSpec
@@ -18,35 +19,6 @@ from dvf_ros.core.spec import RobotSpec
 LONGEST_TEXT = 1000
 DEEPEST = 50
 """Nested operations in one text; Python's own stack ends not far beyond."""
-
-ARITHMETIC: dict[type[ast.operator], str] = {
-    ast.Add: "add",
-    ast.Sub: "subtract",
-    ast.Mult: "multiply",
-    ast.Div: "divide",
-    ast.Pow: "power",
-}
-COMPARISONS: dict[type[ast.cmpop], tuple[str, bool]] = {
-    ast.Lt: ("less", False),
-    ast.LtE: ("at_most", False),
-    ast.Gt: ("less", True),
-    ast.GtE: ("at_most", True),
-}
-"""(operation, whether its sides change places)."""
-
-ARGUMENTS = {
-    "abs": "number",
-    "exp": "number",
-    "sqrt": "number",
-    "min": "number, number, …",
-    "max": "number, number, …",
-    "clip": "number, lowest, highest",
-    "where": "condition, number, number",
-    "norm": "vector",
-    "distance": "vector, vector",
-    "angle": "quaternion, quaternion",
-}
-"""What the functions take; `angle` is the rotation (rad) between two orientations."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +37,12 @@ def parse_expression(text: str, spec: RobotSpec) -> Expression:
         raise ExpressionError("expected a reward such as 'distance(position, [1, 0, 0]) < 0.1', found an empty text")
     if len(text) > LONGEST_TEXT:
         raise ExpressionError(f"expected at most {LONGEST_TEXT} characters, found {len(text)}")
+    if "#" in text:  # lines are joined: a comment would swallow those after it
+        raise ExpressionError(f"column {text.index('#') + 1}: expected no comment, found '#'")
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        raise ExpressionError(f"column {error.offset}: {error.msg}") from error
+        raise ExpressionError(f"column {error.offset or len(text)}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"cannot be read ({error}); write a shorter text without control characters") from error
     return _Parser(text, spec).parse(tree.body)
@@ -117,11 +91,11 @@ class _Parser:
                 return _Value("number", (self._program.constant(_float(number)),))
             case ast.Name(id=name):
                 return self._field(node, name)
-            case ast.Attribute() if (name := ast.unparse(node)) in self._fields:  # LeRobot's: shoulder_pan.pos
+            case ast.Attribute() if (name := _dotted(node)) in self._fields:  # LeRobot's: shoulder_pan.pos
                 return self._field(node, name)
             case ast.Attribute(value=whole, attr=part):
                 return self._element(node, self._value(whole), part)
-            case ast.Subscript(value=whole, slice=ast.Constant(value=int() as place)):
+            case ast.Subscript(value=whole, slice=ast.Constant(value=int() as place)) if not isinstance(place, bool):
                 return self._element(node, self._value(whole), place)
             case ast.List(elts=elements) | ast.Tuple(elts=elements):
                 if len(elements) < 2:
@@ -189,7 +163,9 @@ class _Parser:
         count = max(sizes)
         pairs = zip(left.parts * (count // sizes[0]), right.parts * (count // sizes[1]), strict=True)
         parts = tuple(self._program.operation(operation, *pair) for pair in pairs)
-        return _Value("vector" if count > 1 else "number", parts, left.names or right.names)
+        longest = [side.names for side in (left, right) if len(side.parts) == count]
+        names = next(filter(None, longest), ())
+        return _Value("vector" if count > 1 else "number", parts, names)
 
     def _comparison(self, node: ast.Compare) -> _Value:
         sides = [self._number(side) for side in (node.left, *node.comparators)]
@@ -280,7 +256,17 @@ class _Parser:
         return ast.get_source_segment(self._text, node) or ""
 
     def _fail(self, node: ast.expr, message: str) -> NoReturn:
-        raise ExpressionError(f"column {node.col_offset + 1}: {message}")
+        before = self._text.encode()[: node.col_offset].decode()
+        raise ExpressionError(f"column {len(before) + 1}: {message}")
+
+
+def _dotted(node: ast.expr) -> str:
+    """`a.b.c`, where it is a name with attributes; empty for anything else."""
+    attributes: list[str] = []
+    while isinstance(node, ast.Attribute):
+        attributes.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(attributes)]) if isinstance(node, ast.Name) else ""
 
 
 def _found(value: _Value) -> str:

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dvf_ros.core.expression import ExpressionError
+from dvf_ros.core.expression import MOST_STEPS, ExpressionError
 from dvf_ros.core.expression_parsing import LONGEST_TEXT, parse_expression
 from dvf_ros.core.spec import RobotSpec
 
@@ -109,14 +109,21 @@ def test_closed_forms(text: str, expected: float) -> None:
         ("where(1 < 2, 3, cube_position.x)", "depends on the state, found 3"),
         ("True", "'True' is not allowed"),
         ("'text'", "is not allowed"),
-        ("cube_position.x +", "column"),
+        ("cube_position.x +", "column 17: invalid syntax"),
         ("cube_position.x)", "column"),
         ("[1]", "at least two numbers"),
         ("cube_position.z % 2", "expected \\+ - \\* / or \\*\\*"),
         ("-" * 60 + "cube_position.x", "at most 50 nested operations"),
         ("(" * 400 + "1" + ")" * 400, "nested"),
         ("cube_position.x + 1" + " " * 3 + "+ 1" * LONGEST_TEXT, f"at most {LONGEST_TEXT} characters"),
-        ("\0", "cannot be read|column"),
+        ("cube_position.x\0", "column 16: source code .* null bytes"),
+        (
+            "cube_position.z > 0.86  # lifted\nand norm(joint_velocity) < 0.1",
+            "column 24: expected no comment, found '#'",
+        ),
+        ("cube_position" + ".x" * 400, "at most 50 nested operations"),
+        ("(" + "-" * 400 + "cube_position.x).y", "at most 50 nested operations"),
+        ("cube_position[True]", r"'cube_position\[True\]' is not allowed"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_way_out(text: str, message: str) -> None:
@@ -151,6 +158,48 @@ def test_nesting_does_not_multiply_the_work() -> None:
     for _ in range(15):
         text = f"norm({text}) * cube_position"
     assert len(parse_expression(f"norm({text})", SPEC).steps) < 200
+
+
+def test_work_is_bounded_whatever_the_text_says() -> None:
+    vectors = ", ".join(f"norm({factor} * values)" for factor in range(1, 50))
+    assert len(parse_expression("norm(values)", wide(1000)).steps) < MOST_STEPS
+    for spec, text in ((wide(100), f"max({vectors})"), (wide(4096), "norm(values)")):
+        with pytest.raises(ExpressionError, match=f"expected a reward of at most {MOST_STEPS} operations"):
+            parse_expression(text, spec)
+
+
+def wide(numbers: int) -> RobotSpec:
+    return RobotSpec.parse(
+        f"""
+robot: arm
+task: reach
+rate: 30
+state:
+  - topic: state
+    type: std_msgs/msg/Float64MultiArray
+    stamp: receive
+    fields:
+      - {{name: values, kind: array, path: data, size: {numbers}}}
+      - {{name: größe, path: "data[0]"}}
+  - topic: joint_states
+    type: sensor_msgs/msg/JointState
+    fields:
+      - {{name: grip, kind: joints, path: position, joints: [g]}}
+action: []
+"""
+    )
+
+
+def test_columns_count_characters() -> None:
+    with pytest.raises(ExpressionError, match="column 17: the state has no field 'nonsense'"):
+        parse_expression("größe + größe + nonsense", wide(3))
+
+
+def test_elements_of_a_product_are_those_of_the_vector() -> None:
+    scaled = parse_expression("(grip * [1, 2, 3]).z", wide(3))
+    assert float(scaled.evaluate(np.array([0, 0, 0, 0, 2.0]))) == 6
+    with pytest.raises(ExpressionError, match="expected one of its elements, found 'g'"):
+        parse_expression("(grip * [1, 2, 3]).g", wide(3))
 
 
 def test_what_was_understood_is_said_in_words() -> None:
