@@ -82,7 +82,7 @@ def test_heavy_libraries_stay_in_their_rooms(room: str) -> None:
 def test_nodes_reach_for_the_model_or_the_simulation_only_inside_functions() -> None:
     for path in modules("nodes"):
         for name, top in imports(path):
-            heavy = name.startswith("dvf_ros.learning") or name in ("dvf_ros.sim.robosuite_sim", "dvf_ros.sim.rollout")
+            heavy = name.startswith("dvf_ros.learning") or name == "dvf_ros.sim.robosuite_sim"
             assert not (heavy and top), f"{path.relative_to(ROOT)} imports {name} at its top"
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from dvf_ros.cli.console import Console
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import Options
 from dvf_ros.data.bag_search import ConversionError

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import numpy as np
 import tyro
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
+from dvf_ros.cli.console import Console
 from dvf_ros.core.results import Bar, wilson_interval, write_results
 from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.core.writing import require_writable
@@ -82,17 +83,18 @@ def main(args: Evaluate) -> int:
         Controller(f"{best.name}: {name}", best.checkpoint, settings) for name, settings in compared.items()
     ]
     seeds = range(args.first_seed, args.first_seed + args.episodes)
-    outcomes = {item.name: list(_run(item, seeds, args)) for item in controllers}
+    console = Console()
+    outcomes = {item.name: list(_run(item, seeds, args, console)) for item in controllers}
     figures: dict[str, object] = {"episodes": args.episodes, "steps": args.steps}
     figures |= {name: _figures(episodes) for name, episodes in outcomes.items()}
-    Console().print(_table(outcomes))
+    console.print(_table(outcomes))
     successes = {name: np.array([item.ever for item in episodes], float) for name, episodes in outcomes.items()}
     bars = []
     for name in compared:
         difference = successes[best.name] - successes[f"{best.name}: {name}"]
         low, high = paired_interval(difference)
         figures[f"gain over {name}"] = {"mean": float(difference.mean()), "low": low, "high": high}
-        Console().print(f"gain over {name}: {difference.mean():+.2f} (paired 95 % interval {low:+.2f} to {high:+.2f})")
+        console.print(f"gain over {name}: {difference.mean():+.2f} (paired 95 % interval {low:+.2f} to {high:+.2f})")
         if name == PRIOR:
             bars.append(Bar("gain over the prior, lower end of the paired 95 % interval", low, ">", 0.0))
     return 0 if write_results(args.result, figures, bars, list(seeds)) else 1
@@ -135,10 +137,10 @@ def paired_interval(differences: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _run(controller: Controller, seeds: range, args: Evaluate) -> Iterator[EpisodeOutcome]:
+def _run(controller: Controller, seeds: range, args: Evaluate, console: Console) -> Iterator[EpisodeOutcome]:
     with WorkerPool(args.processes) as pool:
         futures = [pool.submit(_episode, controller, seed, args.steps) for seed in seeds]
-        for future in track(futures, description=controller.name, transient=True):
+        for future in track(futures, escape(controller.name), transient=True, console=console):
             yield future.result()
 
 
@@ -166,5 +168,5 @@ def _table(outcomes: dict[str, list[EpisodeOutcome]]) -> Table:
     for name, episodes in outcomes.items():
         row = _figures(episodes)
         interval = f"{row['success_low']:.2f} to {row['success_high']:.2f}"
-        table.add_row(name, f"{row['success_ever']:.2f}", interval, f"{row['success_last']:.2f}")
+        table.add_row(escape(name), f"{row['success_ever']:.2f}", interval, f"{row['success_last']:.2f}")
     return table

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
 from rich.progress import Progress
 
+from dvf_ros.cli.console import Console
 from dvf_ros.data.bag_export import export_bags
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.definitions import read_definitions

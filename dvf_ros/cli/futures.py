@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import tyro
 
+from dvf_ros.cli.picture_path import require_picture
 from dvf_ros.core.columns import columns_of
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_reader import BagError, BagReader, find_namespace, recorded_topics
@@ -60,6 +61,7 @@ class SampledFutures:
 
 def main(args: Futures) -> int:
     """Draw the picture."""
+    require_picture(args.output)
     bag = max(find_bags([args.bag]), key=lambda path: path.stat().st_mtime)
     spec, episodes, futures = read_run(bag)
     if not episodes:
@@ -71,7 +73,7 @@ def main(args: Futures) -> int:
     decided = [item for item in futures if episode.stamps[0] <= item.stamp < episode.stamps[-1]]
     if not decided:
         raise BagError(f"'{bag}': no message of a topic ending in controller/futures lies within the episode")
-    picked = [decided[i] for i in np.linspace(0, len(decided) - 1, MOMENTS + 1).astype(int)[:-1]]
+    picked = [decided[i] for i in np.unique(np.linspace(0, len(decided) - 1, MOMENTS + 1).astype(int)[:-1])]
     draw(spec, episode, picked, columns_of(spec, args.names), args.output)
     print(f"picture: {args.output}")
     return 0

@@ -9,8 +9,8 @@ from typing import Annotated
 import h5py
 import numpy as np
 import tyro
-from rich.console import Console
 
+from dvf_ros.cli.console import Console
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.exchange import UNPLACED, ExchangeError, new_folder, write_imported

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console, JustifyMethod
+from rich.console import JustifyMethod
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 
-from dvf_ros.core.parsing import ConfigError
+from dvf_ros.cli.console import Console
+from dvf_ros.cli.picture_path import require_picture
 from dvf_ros.data.bag_search import find_bags
 from dvf_ros.data.bag_storage import BagError
 from dvf_ros.data.definitions import read_definitions
@@ -22,7 +23,6 @@ from dvf_ros.data.inspection import Inspection, Topic, inspect_bag
 
 LONGEST_VALUE = 100  # characters of recorder metadata shown; a spec has many
 COLORS = {"state": "cyan", "action": "yellow", "outcome": "green", "none": "dim"}
-PICTURES = (".png", ".pdf", ".svg")
 LAST = "could be"
 COLUMNS: dict[str, JustifyMethod] = {
     "topic": "left",
@@ -53,10 +53,8 @@ class Inspect:
 
 def main(args: Inspect) -> int:
     """Print the table and the warnings, and draw the picture."""
-    if args.output and args.output.suffix.lower() not in PICTURES:
-        raise ConfigError(
-            f"--output: expected a picture's name, with one of {', '.join(PICTURES)}; found '{args.output}'"
-        )
+    if args.output:
+        require_picture(args.output)
     found = inspect_bag(one_bag(args.bag), read_definitions(args.msg_path) if args.msg_path else {})
     console = Console()
     _print(found, console)

@@ -35,12 +35,16 @@ EXTRAS = {"robosuite": "sim", "mujoco": "sim", "ray": "fleet"}
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; returns its exit status: 2 for a command line that cannot be meant."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in ("-h", "--help"):
-        print(_help())
-        return 0 if words else 2
-    name, *rest = words
+    name, *rest = words or [""]
     try:
-        return _run(name, rest)
+        status = _run(name, rest)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read has left, as `head` does
+        from dvf_ros.cli.console import silence_stdout
+
+        silence_stdout()
+        return 1
     except ModuleNotFoundError as error:
         # One of the package's own is a bug; any other one belongs to an installation that is not whole.
         missing = (error.name or "").partition(".")[0]
@@ -72,6 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(name: str, rest: Sequence[str]) -> int:
     from dvf_ros.core.parsing import nearest
 
+    if name in ("", "-h", "--help"):
+        print(_help())
+        return 0 if name else 2
     if name not in COMMANDS:
         print(f"dvf: unknown command '{name}'; {nearest(name, COMMANDS)}", file=sys.stderr)
         return 2

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 
+from dvf_ros.cli.console import Console
 from dvf_ros.cli.convert import summarize
 from dvf_ros.data.bag_search import ConversionError
 from dvf_ros.data.sharding import merge

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.progress import track
 
+from dvf_ros.cli.console import Console
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.core.worker_pool import WorkerPool
@@ -60,6 +60,7 @@ def main(args: Play) -> int:
         raise ConfigError(f"'{args.spec}' cannot be played in simulation: {found}")
     styles = ["calm"] * args.calm + ["brisk"] * args.brisk
     seeds = [args.seed + number for number in (*range(args.calm), *range(args.brisk))]
+    console = Console()
     start = time.perf_counter()
     with (
         new_folder(args.dataset) as folder,
@@ -67,13 +68,13 @@ def main(args: Play) -> int:
     ):
         writer = DatasetWriter(folder, spec)
         episodes = pool.map(partial(play_episode, spec.text, args.steps), styles, seeds)
-        for episode in track(episodes, "playing", len(seeds), transient=True):
+        for episode in track(episodes, "playing", len(seeds), transient=True, console=console):
             writer.append(episode)
         writer.close()
     seconds = time.perf_counter() - start
     steps = len(seeds) * args.steps
     words = f"{steps} steps in {seconds:.0f} s ({steps / seconds:.0f} a second): {args.dataset}"
-    Console().print(words, markup=False)
+    console.print(words, markup=False)
     return 0
 
 

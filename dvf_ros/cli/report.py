@@ -10,14 +10,14 @@ from typing import Annotated
 
 import numpy as np
 import tyro
-from rich.console import Console
 
 from dvf_ros.cli import report_sections as sections
+from dvf_ros.cli.console import Console
 from dvf_ros.cli.report_page import Page, Section
 from dvf_ros.core.columns import columns_of
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.results import commit, machine
-from dvf_ros.core.writing import require_writable
+from dvf_ros.core.writing import require_writable, write_text
 from dvf_ros.data.checks import require_usable
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -85,12 +85,12 @@ def main(args: Report) -> int:
         sections=made,
         foot=f"dvf report, seed {args.seed}, {machine()}; {time.perf_counter() - begin:.0f} s of measuring.",
     )
-    args.output.write_text(page.html(), encoding="utf-8")
+    write_text(args.output, page.html())
     console = Console()
     for section in made:
         shown = ", ".join(f"{number.tile} {number.text}" for number in section.numbers if number.tile)
         console.print(f"{section.title}: {shown or section.missing}", markup=False, highlight=False)
-    console.print(f"page: {args.output}")
+    console.print(f"page: {args.output}", markup=False, soft_wrap=True)
     return 0
 
 

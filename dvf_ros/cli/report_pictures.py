@@ -16,7 +16,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.report.calibration import Calibration
 from dvf_ros.learning.report.coverage import Coverage
 from dvf_ros.learning.report.fan import Fan, FanCoverage
-from dvf_ros.learning.report.intervals import half_interval
+from dvf_ros.learning.report.intervals import half_interval_by_episode
 from dvf_ros.learning.report.ranking import Ranking
 from dvf_ros.learning.report.sensitivity import Sensitivity
 from dvf_ros.learning.report.success import Success
@@ -170,7 +170,7 @@ def draw_calibration(found: Calibration) -> Figure:
     tenths = np.array_split(np.argsort(found.predicted, kind="stable"), min(10, len(found.predicted)))
     x = [found.predicted[rows].mean() for rows in tenths]
     y = [found.measured[rows].mean() for rows in tenths]
-    half = [half_interval(found.measured[rows]) for rows in tenths]
+    half = [half_interval_by_episode(found.measured[rows], found.episode[rows]) for rows in tenths]
     axis.errorbar(x, y, half, fmt="o", color=TRUTH, markersize=5, capsize=2, linewidth=1.3, label="mean of a tenth")
     axis.set(xlabel="predicted value", ylabel="measured return", title=f"over the next {found.window} ticks")
     axis.legend(loc="upper left")

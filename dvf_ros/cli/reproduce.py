@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress
 
+from dvf_ros.cli.console import Console
 from dvf_ros.cli.convert import Convert
 from dvf_ros.cli.convert import main as convert
 from dvf_ros.cli.evaluate import Evaluate
@@ -19,6 +21,9 @@ from dvf_ros.cli.evaluate import main as evaluate
 from dvf_ros.cli.train import Train
 from dvf_ros.cli.train import main as train
 from dvf_ros.learning.config import require_at_least
+
+PATIENCE = 30.0
+"""s for the nodes of a collection to end when it is left early."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,8 @@ def main(args: Reproduce) -> int:
         console.print(f"{name}: {time.perf_counter() - start:.0f} s")
         if status:
             return status
-    console.print(f"all of it: {(time.perf_counter() - begin) / 60:.1f} minutes; figures in {args.folder}")
+    minutes = (time.perf_counter() - begin) / 60
+    console.print(f"all of it: {minutes:.1f} minutes; figures in {args.folder}", markup=False)
     return 0
 
 
@@ -73,15 +79,29 @@ def _collect(bags: Path, args: Reproduce) -> int:
     log = args.folder / "collect.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [f"episodes:={args.episodes}", f"output:={bags}", f"result:={args.folder / 'collect.json'}"]
-    with open(log, "wb") as output, Progress(transient=True) as bar:
+    with open(log, "wb") as output, Progress(console=Console(), transient=True) as bar:
         task = bar.add_task("collecting", total=args.episodes)
         launch = subprocess.Popen(
             ["ros2", "launch", "dvf_ros", "collect.launch.py", *words], stdout=output, stderr=subprocess.STDOUT
         )
-        # A bag has its metadata once it is closed.
-        while launch.poll() is None:
-            bar.update(task, completed=len(list(bags.glob("*/metadata.yaml"))))
-            time.sleep(0.5)
+        try:
+            # A bag has its metadata once it is closed.
+            while launch.poll() is None:
+                bar.update(task, completed=len(list(bags.glob("*/metadata.yaml"))))
+                time.sleep(0.5)
+        finally:
+            _end(launch)
     if launch.returncode:
-        print(f"the collection ended with status {launch.returncode}; what it said is in {log}")
-    return launch.returncode
+        print(f"the collection ended with status {launch.returncode}; what it said is in {log}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _end(launch: subprocess.Popen[bytes]) -> None:
+    """Wait for the nodes of a launch that is left early, but not for ever."""
+    if launch.poll() is None:
+        launch.send_signal(signal.SIGINT)
+        try:
+            launch.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            launch.kill()

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.markup import escape
 
+from dvf_ros.cli.console import Console
 from dvf_ros.data.bag_repair import repair_bag
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.progress import Progress
 
+from dvf_ros.cli.console import Console
 from dvf_ros.core.results import commit, write_results
 from dvf_ros.core.writing import require_writable
 from dvf_ros.data.checks import remarks, require_usable

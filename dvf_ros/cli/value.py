@@ -9,11 +9,11 @@ from typing import Annotated
 
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from dvf_ros.cli.console import Console
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.spec_differences import differences
 from dvf_ros.data.checks import require_usable
@@ -76,9 +76,12 @@ def main(args: Value) -> int:
         hop = agent.decision.hop if args.hop is None else args.hop
         agent.configure(replace(agent.decision, behavior="dropped", futures=args.futures, hop=hop))
     rng = np.random.default_rng(args.seed)
+    console = Console()
     drawn = rng.choice(dataset.episodes, min(args.starts, dataset.episodes), replace=False)
     starts = np.asarray(dataset.states[np.sort(dataset.episode_start[drawn])])
-    corrections = [_correction(agent, args.reference, args.seed) if args.reference else None for agent in agents]
+    corrections = [
+        _correction(agent, args.reference, args.seed, console) if args.reference else None for agent in agents
+    ]
     found = [
         worth_by_all(
             [
@@ -93,7 +96,6 @@ def main(args: Value) -> int:
     for one in sorted(found, key=lambda one: -(one.corrected or one.value)[0]):
         numbers = (*one.value, *(one.corrected or ()))
         table.add_row(escape(one.controller), one.known_by, *(f"{number:.3g}" for number in numbers))
-    console = Console()
     console.print(table)
     console.print(
         f"discounted returns from {len(starts)} first states; reward: {agents[0].reward_summary}", markup=False
@@ -105,7 +107,7 @@ def main(args: Value) -> int:
     return 0
 
 
-def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
+def _correction(agent: DvfAgent, folder: Path, seed: int, console: Console) -> DriverProcess:
     """What the controllers of the reference earned beyond their value, learned from them."""
     reference = Dataset.open(folder)
     require_usable(reference)
@@ -117,7 +119,7 @@ def _correction(agent: DvfAgent, folder: Path, seed: int) -> DriverProcess:
         )
 
     def follow(drivers: np.ndarray) -> Iterable[int]:
-        return track(drivers, "valuing the reference's controllers", transient=True)
+        return track(drivers, "valuing the reference's controllers", transient=True, console=console)
 
     rewards = recorded_rewards(agent, reference)
     return fit_correction(driver_records(agent, reference, rewards, np.random.default_rng(seed), follow))

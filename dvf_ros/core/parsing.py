@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import sys
 import types
 import typing
 from typing import Any
@@ -29,7 +30,7 @@ def parse[T](cls: type[T], text: str, origin: str) -> T:
     """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError(f"{origin}: not valid YAML: {error}") from error
     if node is None:
         raise ConfigError(f"{origin}: expected a mapping of {_keys_of(cls)}, found an empty text")
@@ -100,6 +101,8 @@ def _build_scalar(expected: Any, node: yaml.Node, origin: str, where: str) -> An
         )
     value = _constructed(node) if isinstance(node, yaml.ScalarNode) else node
     if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        if abs(value) > sys.float_info.max:
+            _fail(origin, node, where, f"expected float, found a number of {len(node.value)} digits")
         value = float(value)
     if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
         _fail(origin, node, where, f"expected {expected.__name__}, found {_describe(node)}")
@@ -110,8 +113,8 @@ def _constructed(node: yaml.ScalarNode) -> Any:
     """What the scalar means to YAML; the node itself where it is none of what its tag or its look says."""
     try:
         return yaml.SafeLoader("").construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError):  # PyYAML's, and Python's where it checks nothing
-        return node
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
+        return node  # PyYAML's errors, and Python's where it checks nothing
 
 
 def _describe(node: yaml.Node) -> str:

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from dvf_ros.core.writing import write_text
+
 OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
 
 
@@ -58,7 +60,7 @@ def write_results(
         "figures": figures,
         "bars": [asdict(bar) | {"holds": bar.holds} for bar in bars],
     }
-    path.write_text(json.dumps(_plain(record), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(_plain(record), indent=1, allow_nan=False) + "\n")
     return all(bar.holds for bar in bars)
 
 
@@ -74,13 +76,19 @@ def circumstances(seeds: Sequence[int], command: str = "") -> dict[str, object]:
 
 
 def commit() -> str:
-    """The commit that runs, with `+changes` for an edited checkout; `unknown` outside of one."""
-    folder = Path(__file__).resolve().parent
+    """The commit that runs, with `+changes` for an edited checkout; `unknown` outside of one.
+
+    An installed copy may lie in somebody else's repository, which does not have this file.
+    """
+    here = Path(__file__).resolve()
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=here.parent, capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", here.name)
         return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain", "--untracked-files=no") else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

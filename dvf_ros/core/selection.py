@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from dvf_ros.core.fields import AXES, Field
 from dvf_ros.core.parsing import ConfigError, nearest
-from dvf_ros.core.spec import RobotSpec, Source
-from dvf_ros.core.transforms import FrameTree
+from dvf_ros.core.spec import Source
+from dvf_ros.core.transforms import NORM_LEAST, NORM_MOST, FrameTree
 
-NORM_LEAST, NORM_MOST = 0.9**2, 1.1**2  # squared; filters and float32 leave a rotation far closer to 1
 STEP = re.compile(r"([A-Za-z_]\w*)|\[(\d+)\]")
 
 
@@ -55,7 +54,7 @@ class FieldSelector:
 
         Where other frames lie between them, the transforms of several messages are joined, see FrameTree; `topic`
         tells the source's own from its static one. Raises SelectionError where the child hangs below frames that lead
-        nowhere.
+        nowhere, or one of them is turned by no rotation.
         """
         source = self.source
         if self._tree is None:
@@ -65,7 +64,10 @@ class FieldSelector:
         static = topic == source.static_topic
         if not static and (direct := [part for part in own if part.header.frame_id.lstrip("/") == parent]):
             return direct
-        joined = self._tree.add(message.transforms, static)
+        try:
+            joined = self._tree.add(message.transforms, static)
+        except ValueError as error:
+            raise SelectionError(f"topic '{source.topic}': {error}") from error
         if joined is not None:
             return (joined,)
         if own and not static and not self._tree.connects():  # what is static may come before what leads to it
@@ -148,7 +150,11 @@ class FieldSelector:
             raise self._error(item, f"the message has no '{item.path}' ({error})") from error
         if item.kind == "joints":
             return self._select_joints(item, value, message)
-        numbers = np.asarray(value, dtype=np.float64).reshape(-1)
+        try:
+            numbers = np.asarray(value, dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError) as error:
+            kind = getattr(value, "__msgtype__", type(value).__name__)
+            raise self._error(item, f"path '{item.path}': expected numbers, found {kind}") from error
         if numbers.size != item.size:
             raise self._error(item, f"expected {item.size} numbers, found {numbers.size}")
         return numbers
@@ -236,50 +242,3 @@ def _like(present: Any, wanted: Any) -> Any:
     if isinstance(wanted, list):
         return [round(number) for number in wanted] if kind in "iu" else wanted
     return wanted >= 0.5 if kind == "b" else round(wanted) if kind in "iu" else wanted
-
-
-def check_paths(spec: RobotSpec, fields_of: Callable[[str], Mapping[str, str]]) -> None:
-    """Check every path of the spec against the message definitions.
-
-    `fields_of('sensor_msgs/msg/JointState')` gives `{field: type}` and raises KeyError for a type it does not know;
-    nested types come as `package/Name` or `package/msg/Name`. Raises ConfigError naming the nearest known field.
-    """
-    sources = [*spec.state, *spec.action, *([spec.outcome] if spec.outcome else [])]
-    for source in sources:
-        known = _fields(source.topic, source.part_type, fields_of)
-        if source.stamp == "header" and "header" not in known:
-            raise ConfigError(f"topic '{source.topic}': {source.type} has no header; write stamp: receive")
-        for item in source.fields:
-            _check_path(source, item, fields_of)
-
-
-def _fields(topic: str, type_name: str, fields_of: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
-    try:
-        return fields_of(type_name)
-    except KeyError as error:
-        raise ConfigError(
-            f"topic '{topic}': the message type '{type_name}' is not known here; {error.args[0]}"
-        ) from error
-
-
-def _check_path(source: Source, item: Field, fields_of: Callable[[str], Mapping[str, str]]) -> None:
-    type_name = source.part_type
-    for step in steps_of(item.path):
-        if isinstance(step, int):
-            continue
-        known = _fields(source.topic, type_name, fields_of)
-        if step not in known:
-            place = f"topic '{source.topic}', field '{item.name}', path '{item.path}'"
-            raise ConfigError(f"{place}: {type_name} has no '{step}'; {nearest(step, known)}")
-        type_name = _full_name(re.sub(r"\[.*\]|sequence<|[,>].*", "", known[step]))
-    if item.kind in AXES:
-        known = _fields(source.topic, type_name, fields_of)
-        if not set(AXES[item.kind]) <= set(known):
-            raise ConfigError(f"topic '{source.topic}', field '{item.name}': {type_name} is no {item.kind}")
-    if item.kind == "joints" and "name" not in fields_of(source.part_type):
-        raise ConfigError(f"topic '{source.topic}', field '{item.name}': {source.type} names no joints")
-
-
-def _full_name(type_name: str) -> str:
-    package, _, name = type_name.rpartition("/")
-    return type_name if not package or "/msg" in package else f"{package}/msg/{name}"

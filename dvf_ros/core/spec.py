@@ -248,11 +248,6 @@ class RobotSpec:
         """(A,) largest allowed action, units of the spec; +inf where unbounded."""
         return self._action_limit("upper")
 
-    @cached_property
-    def action_max_rate(self) -> np.ndarray:
-        """(A,) largest allowed change of an action per second; +inf where unbounded."""
-        return self._action_limit("max_rate")
-
     def _action_limit(self, key: str) -> np.ndarray:
         return np.array([value for source in self.action for item in source.fields for value in getattr(item, key)])
 

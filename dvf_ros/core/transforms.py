@@ -11,6 +11,7 @@ import numpy as np
 
 from dvf_ros.core.interpolation import slerp
 
+NORM_LEAST, NORM_MOST = 0.9**2, 1.1**2  # squared; filters and float32 leave a rotation far closer to 1
 DEPTH = 512  # transforms kept of each pair of frames, at least
 KEPT_NS = 1_000_000_000  # and all that came so shortly before the newest, max_age besides
 FORGET_NS = 10_000_000_000  # what has moved no more for so long, and lies on no way that is asked for, is forgotten
@@ -104,21 +105,28 @@ class FrameTree:
     def add(self, transforms: Sequence[Any], static: bool) -> Any | None:
         """Take in a message's transforms; returns a new TransformStamped of the two frames, None where there is none.
 
-        Its stamp (ns) is that of the newest transform of the message where no link between the frames moves.
+        Its stamp (ns) is that of the newest transform of the message where no link between the frames moves. Transforms
+        that are turned by no rotation are left out, as tf2 does; raises ValueError for one between the two frames.
         """
-        newest = 0
+        newest, norms = 0, {}
         for part in transforms:
             frame, parent = part.child_frame_id.lstrip("/"), part.header.frame_id.lstrip("/")
+            motion, stamp = part.transform, _stamp(part)
+            turn = np.array([motion.rotation.x, motion.rotation.y, motion.rotation.z, motion.rotation.w])
+            if not NORM_LEAST <= (norm := float(turn @ turn)) <= NORM_MOST:
+                norms[frame] = norm**0.5
+                continue
             link = self._links.get(frame)
             if link is None or (link.parent, link.static) != (parent, static):
                 link = self._links[frame] = _Link(parent, static, KEPT_NS + round(self._max_age * 1e9))
-            motion, stamp = part.transform, _stamp(part)
             place = np.array([motion.translation.x, motion.translation.y, motion.translation.z])
-            turn = np.array([motion.rotation.x, motion.rotation.y, motion.rotation.z, motion.rotation.w])
             link.add(stamp, Pose(place, turn))
             newest = max(newest, stamp)
         if not static and abs(newest - self._swept) >= KEPT_NS:  # seldom, since it looks at all links
             self._sweep(newest)
+        for frame, norm in norms.items():
+            if frame in self._wanted():
+                raise ValueError(f"frame '{frame}': expected a rotation, a quaternion of norm 1; found norm {norm:.3g}")
         sides = self._path()
         if sides is None:
             return None
@@ -133,13 +141,17 @@ class FrameTree:
         return self._message(stamp, compose(invert(poses[1]), poses[0]))
 
     def _sweep(self, newest: int) -> None:
-        wanted = {*self._ancestors(self.child), *self._ancestors(self.parent)}
+        wanted = self._wanted()
         self._links = {
             frame: link
             for frame, link in self._links.items()
             if link.static or frame in wanted or abs(newest - link.stamps[-1]) <= FORGET_NS
         }
         self._swept = newest
+
+    def _wanted(self) -> set[str]:
+        """The two frames and all that they hang below."""
+        return {*self._ancestors(self.child), *self._ancestors(self.parent)}
 
     def connects(self) -> bool:
         """Whether the transforms heard lead from one frame to the other."""

@@ -26,5 +26,5 @@ def message_class(type_name: str) -> Any:
 
 
 def fields_of(type_name: str) -> Mapping[str, str]:
-    """Field names and types of a message, as `dvf_ros.core.selection.check_paths` asks for them."""
+    """Field names and types of a message, as `dvf_ros.core.path_check.check_paths` asks for them."""
     return message_class(type_name).get_fields_and_field_types()

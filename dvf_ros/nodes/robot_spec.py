@@ -5,7 +5,7 @@ from __future__ import annotations
 from rclpy.node import Node
 
 from dvf_ros.core.parsing import ConfigError
-from dvf_ros.core.selection import check_paths
+from dvf_ros.core.path_check import check_paths
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.message_types import fields_of
 from dvf_ros.nodes.parameters import declare

@@ -15,7 +15,8 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from dvf_ros.core.parsing import ConfigError, nearest
-from dvf_ros.core.selection import FieldSelector, SelectionError, check_paths, write_fields
+from dvf_ros.core.path_check import check_paths
+from dvf_ros.core.selection import FieldSelector, SelectionError, write_fields
 from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.msg import Outcome
 from dvf_ros.nodes.markers import arm_markers

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dvf_ros.control.gate import STOP_REPEATS, Gate, Outgoing, input_topic, restart_warning
+from dvf_ros.control.safety import CommandLimits
 from dvf_ros.core.spec import RobotSpec
 
 ARM = RobotSpec.load("config/panda_lift.yaml")
@@ -107,13 +108,13 @@ def test_however_many_commands_come_nothing_changes_faster_than_its_rate(
                 assert item.values[number] == 0, "what stops by zero may stop at once"
                 history.clear()
             for before, value in history:
-                most = BASE.action_max_rate[number] * ((now - before) * 1e-9 + 2 / BASE.rate)
+                most = CommandLimits(BASE.action).max_rate[number] * ((now - before) * 1e-9 + 2 / BASE.rate)
                 assert abs(item.values[number] - value) <= most + 1e-9
             history.append((now, item.values[number]))
 
 
 def test_commands_of_a_controller_that_keeps_the_rate_pass_to_the_bit_however_unevenly() -> None:
-    gate, step = Gate(BASE, DEADLINE), BASE.action_max_rate / BASE.rate
+    gate, step = Gate(BASE, DEADLINE), CommandLimits(BASE.action).max_rate / BASE.rate
     for number, arrival in enumerate((0, 170, 200, 370, 400, 500)):  # ms; sent every 100 ms, up to 70 ms late
         wanted = step * (number % 2)
         (item,) = gate.offer("cmd_vel", None, wanted, arrival * MS)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dvf_ros.control.safety import UnsafeAction
+from dvf_ros.control.safety import CommandLimits, UnsafeAction
 from dvf_ros.control.safety_filter import SafetyFilter
 from dvf_ros.core.spec import RobotSpec
 
@@ -62,7 +62,7 @@ def test_a_command_changes_no_faster_than_its_rate_and_starts_from_rest(actions:
     safety, previous = SafetyFilter(BASE), np.zeros(2)
     for action in actions:
         filtered = safety.apply(action, BASE.neutral_state)
-        assert (np.abs(filtered.action - previous) <= BASE.action_max_rate / BASE.rate + 1e-9).all()
+        assert (np.abs(filtered.action - previous) <= CommandLimits(BASE.action).max_rate / BASE.rate + 1e-9).all()
         previous = filtered.action
 
 

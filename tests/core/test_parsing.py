@@ -57,6 +57,9 @@ def test_all_kinds_of_values() -> None:
         ("name: x\non: !!bool maybe", "f.yaml:2: at 'on' expected bool, found 'maybe' (bool)"),
         ("name: !!timestamp now", "f.yaml:1: at 'name' expected str, found 'now' (timestamp)"),
         ("name: x\nparts:\n- size: !!int ''", "f.yaml:3: at 'parts[0].size' expected int, found '' (int)"),
+        ("name: x\nscale: 1" + "0" * 400, "f.yaml:2: at 'scale' expected float, found a number of 401 digits"),
+        ("name: x\nscale: 1" + ":59" * 400 + ".5", "f.yaml:2: at 'scale' expected float, found '1:59:59"),
+        ("[" * 3000, "f.yaml: not valid YAML: maximum recursion depth"),
         ("name: x\nparts: {size: 1}", "f.yaml:2: at 'parts' expected a list, found a mapping"),
         ("name: x\nparts:\n- size: 1\n- size: 1.5", "f.yaml:4: at 'parts[1].size' expected int"),
         (

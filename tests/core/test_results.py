@@ -1,12 +1,18 @@
 """Measured figures are written as they are, and a missed bar is a missed bar."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from dvf_ros.core import results
 from dvf_ros.core.results import Bar, wilson_interval, write_results
 
 
@@ -52,3 +58,24 @@ def test_a_bar(value: float, op: str, bar: float, holds: bool, tmp_path: Path) -
 def test_the_interval_is_wilsons(successes: int, trials: int) -> None:
     expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-4)
+
+
+def test_a_copy_in_somebody_elses_repository_does_not_take_its_commit_for_its_own(tmp_path: Path) -> None:
+    here = tmp_path / "dvf_ros" / "core"
+    here.mkdir(parents=True)
+    for name in ("results.py", "writing.py"):
+        shutil.copy(Path(results.__file__).parent / name, here)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "theirs"]):
+        subprocess.run([*git, *words], check=True)
+    ask = [sys.executable, "-c", "from dvf_ros.core.results import commit; print(commit())"]
+
+    def said() -> str:
+        surroundings = os.environ | {"PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(ask, cwd=tmp_path, env=surroundings, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    assert said() == "unknown"
+    subprocess.run([*git, "add", "dvf_ros"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "ours"], check=True)
+    assert re.fullmatch("[0-9a-f]{40}", said())

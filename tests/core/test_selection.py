@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rosbags.typesys import Stores, get_typestore
 
 from dvf_ros.core.parsing import ConfigError
-from dvf_ros.core.selection import FieldSelector, SelectionError, check_paths, steps_of, write_fields
+from dvf_ros.core.selection import FieldSelector, SelectionError, steps_of, write_fields
 from dvf_ros.core.spec import Field, RobotSpec, Source
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -71,6 +71,15 @@ def test_a_field_that_a_message_has_not_is_told_with_the_nearest() -> None:
 def test_rclpy_s_messages_tell_their_fields_too() -> None:
     pose = pytest.importorskip("geometry_msgs.msg", reason="needs ROS").Pose
     assert lacking("positon.x", pose()).endswith("Pose has no 'positon'; did you mean 'position'?")
+
+
+@pytest.mark.parametrize(("value", "found"), [(SimpleNamespace(x=1.0, y=2.0), "SimpleNamespace"), ("text", "str")])
+def test_what_is_no_number_is_told_with_its_place(value: object, found: str) -> None:
+    selector = FieldSelector(Source("pose", "p/msg/P", (Field("hand", "at"),)))
+    with pytest.raises(
+        SelectionError, match=f"^topic 'pose', field 'hand': path 'at': expected numbers, found {found}$"
+    ):
+        selector.select(SimpleNamespace(at=value))
 
 
 def test_arrays_elements_and_vectors() -> None:
@@ -180,51 +189,3 @@ def test_rclpy_and_rosbags_give_the_same_vectors() -> None:
             assert np.any(live != 0)
             assert selector.select(offline).tobytes() == live.tobytes()
             assert selector.stamp(offline, 7) == selector.stamp(message, 7)
-
-
-def fields_of(type_name: str) -> dict[str, str]:
-    known = {
-        "p/msg/T": {
-            "header": "std_msgs/Header",
-            "pose": "p/Pose",
-            "data": "sequence<double>",
-            "name": "sequence<string>",
-        },
-        "p/msg/Pose": {"position": "p/msg/Point"},
-        "p/msg/Point": {"x": "double", "y": "double", "z": "double"},
-    }
-    if type_name not in known:
-        raise KeyError(f"the package of {type_name} is not installed")
-    return known[type_name]
-
-
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        (
-            "- {name: f, path: pose.positon, kind: vector}",
-            "path 'pose.positon': p/msg/Pose has no 'positon'; did you mean 'position'?",
-        ),
-        ("- {name: f, path: pose, kind: vector}", "p/msg/Pose is no vector"),
-        ("- {name: f, path: pose.position, kind: quaternion}", "p/msg/Point is no quaternion"),
-        ("- {name: f, path: pose.position.x, kind: scalar}", ""),
-        ("- {name: f, path: 'data[3]'}", ""),
-    ],
-)
-def test_paths_are_checked_against_definitions(fields: str, said: str) -> None:
-    text = f"robot: r\ntask: t\nrate: 10\nstate:\n- topic: s\n  type: p/msg/T\n  fields:\n  {fields}\naction: []"
-    spec = RobotSpec.parse(text)
-    if not said:
-        return check_paths(spec, fields_of)
-    with pytest.raises(ConfigError) as error:
-        check_paths(spec, fields_of)
-    assert said in str(error.value)
-
-
-def test_types_without_header_or_definition_are_told() -> None:
-    state = "- topic: s\n  type: p/msg/Point\n  fields:\n  - {name: f, path: x}"
-    text = f"robot: r\ntask: t\nrate: 10\nstate:\n{state}\naction: []"
-    with pytest.raises(ConfigError, match=r"topic 's': p/msg/Point has no header; write stamp: receive"):
-        check_paths(RobotSpec.parse(text), fields_of)
-    with pytest.raises(ConfigError, match=r"topic 's': the message type 'q/msg/Z' is not known here; the package of q"):
-        check_paths(RobotSpec.parse(text.replace("p/msg/Point", "q/msg/Z")), fields_of)

@@ -23,14 +23,14 @@ def test_the_arm() -> None:
     assert pieces["cube_orientation"] == ("quaternion", 26, 30)
     assert spec.action_lower.tolist() == [-0.5, -0.5, -0.5, -2.0, 0.0]
     assert spec.action_upper.tolist() == [0.5, 0.5, 0.5, 2.0, 0.08]
-    assert np.isinf(spec.action_max_rate).all()
+    assert all(rate == np.inf for source in spec.action for item in source.fields for rate in item.max_rate)
     assert spec.text == PANDA
 
 
 def test_the_mobile_base() -> None:
     spec = RobotSpec.load(CONFIG / "base_goto.yaml")
     assert (spec.state_size, spec.action_size, spec.outcome) == (16, 2, None)
-    assert spec.action_max_rate.tolist() == [1.5, 4.0]
+    assert [rate for source in spec.action for item in source.fields for rate in item.max_rate] == [1.5, 4.0]
 
 
 def test_layouts_cover_the_vectors() -> None:

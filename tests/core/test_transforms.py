@@ -133,3 +133,18 @@ def test_frames_that_hang_in_a_ring_lead_nowhere() -> None:
     tree = FrameTree("world", "tool", 0.2)
     ring = [transform(1, a, b, np.zeros(3), still) for a, b in (("tool", "arm"), ("arm", "tool"))]
     assert tree.add(ring, False) is None and not tree.connects()
+
+
+@pytest.mark.parametrize("norm", [2.0, 0.0, np.nan])
+def test_a_link_that_is_turned_by_no_rotation_is_told_and_left_out(norm: float) -> None:
+    still = np.array([0.0, 0.0, 0.0, 1.0])
+    tree = FrameTree("map", "camera", 0.2)
+    mount = transform(0, "base", "camera", np.array([1.0, 0.0, 0.0]), still)
+    bad = transform(5 * MS, "map", "base", np.zeros(3), norm * still)
+    others = transform(5 * MS, "map", "somebody", np.zeros(3), norm * still)
+    tree.add([mount], static=True)
+    with pytest.raises(ValueError, match="frame 'base': expected a rotation, a quaternion of norm 1; found norm"):
+        tree.add([bad], static=False)
+    assert not tree.connects()
+    good = transform(6 * MS, "map", "base", np.zeros(3), still)
+    assert stamp_of(tree.add([others, good], static=False)) == 6 * MS, "nobody asks for the other"

@@ -10,7 +10,7 @@ import pytest
 
 from dvf_ros.sim.behaviors import BEHAVIORS, LiftBehavior, Skill
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
-from dvf_ros.sim.rollout import Episode, rollout
+from tests.sim.rollout import Episode, rollout
 
 pytest.importorskip("robosuite")
 

@@ -11,7 +11,7 @@ from dvf_ros.core.spec import RobotSpec
 from dvf_ros.sim.behaviors import BEHAVIORS, Skill
 from dvf_ros.sim.placing import HANDS
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
-from dvf_ros.sim.rollout import Episode, rollout
+from tests.sim.rollout import Episode, rollout
 
 pytest.importorskip("robosuite")
 

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from dvf_ros.sim.play import STYLES, PlayBehavior
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
-from dvf_ros.sim.rollout import Episode, rollout
+from tests.sim.rollout import Episode, rollout
 
 pytest.importorskip("robosuite")
 

@@ -13,7 +13,7 @@ from dvf_ros.core.results import write_results
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.report.calibration import calibrate, draw_frames, fit_line, rank_correlation
 from dvf_ros.learning.report.fan import _quantiles, shares_inside
-from dvf_ros.learning.report.intervals import half_interval
+from dvf_ros.learning.report.intervals import half_interval, half_interval_by_episode
 from dvf_ros.learning.report.ranking import STARTS, Ranked, most_recorded, order_agreement, start_window
 from dvf_ros.learning.report.returns import Rewards, dataset_returns, returns_to_the_end, window_returns
 from dvf_ros.learning.report.sensitivity import decompose
@@ -100,6 +100,17 @@ def test_the_interval_of_few_numbers_holds_their_mean_as_often_as_it_says() -> N
     held = np.abs(numbers.mean(axis=0) - 1.0) <= half_interval(numbers)
     assert held.mean() == pytest.approx(0.95, abs=0.005)  # 1.96 standard errors hold it 0.88 of the time
     assert np.isnan(half_interval(np.ones((1, 3)))).all()
+
+
+@pytest.mark.parametrize("episodes", [5, 30])
+def test_the_interval_of_alike_frames_of_few_episodes_holds_their_mean_about_as_often_as_it_says(episodes: int) -> None:
+    rng, held = np.random.default_rng(8), 0
+    episode = np.repeat(np.arange(episodes), 6)
+    for _ in range(2000):
+        numbers = 1.0 + rng.normal(size=episodes)[episode] + 0.3 * rng.normal(size=len(episode))
+        held += abs(numbers.mean() - 1.0) <= half_interval_by_episode(numbers, episode)
+    assert held / 2000 == pytest.approx(0.95, abs=0.02)  # frames taken for independent ones hold it half of the time
+    assert np.isnan(half_interval_by_episode(np.arange(6.0), np.zeros(6)))
 
 
 def test_a_line_and_a_rank_need_something_that_varies() -> None:
