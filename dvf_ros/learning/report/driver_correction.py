@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, WhiteKernel
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Kernel, StationaryKernelMixin, WhiteKernel
 from torch import Tensor
 
 from dvf_ros.core.parsing import ConfigError
@@ -26,6 +26,9 @@ from dvf_ros.learning.report.values import value_states
 FEWEST = 20
 """Drivers: from fewer, nothing is learned about how the traits of another one matter."""
 
+NOBODY = np.array([-1])
+"""The number of a driver of whom there is no record."""
+
 LENGTH, SHORTEST, LONGEST = 3.0, 0.3, 100.0
 """Length scales of the process, first guess and bounds, in what a trait varies by among drivers (about 1)."""
 
@@ -37,6 +40,7 @@ class Records:
     Both are discounted returns from first states, as if what the recordings show went on like that for ever.
     """
 
+    driver: np.ndarray  # (n,) the driver's number
     traits: np.ndarray  # (n, T)
     value: np.ndarray  # (n,)
     earned: np.ndarray  # (n,) a mean
@@ -84,17 +88,18 @@ def driver_records(
             within = value_states(agent, starts, rng, window, driver).within
             luck = returns[episodes].var(ddof=1) / len(half)
             shown = np.sum(dataset.episode_length[others] - 1)
-            found.append((traits_of(driver), within.mean(), returns[half].mean(), luck, shown))
-    traits, value, earned, luck, shown = (np.array(column) for column in zip(*found, strict=True))
+            found.append((index, traits_of(driver), within.mean(), returns[half].mean(), luck, shown))
+    number, traits, value, earned, luck, shown = (np.array(column) for column in zip(*found, strict=True))
     for_ever = 1.0 - discount**window
-    return Records(traits, value / for_ever, earned / for_ever, luck / for_ever**2, shown)
+    return Records(number, traits, value / for_ever, earned / for_ever, luck / for_ever**2, shown)
 
 
 class DriverProcess:
     """A number of drivers as a Gaussian process: smooth in their traits, linear in their V (see `fit_correction`).
 
-    How far each trait matters (its length scale), how much V does, and how much is chance maximise the marginal
-    likelihood (Rasmussen and Williams 2006). `shown` is how many transitions a driver is known by who lies as far from
+    What neither tells of a driver is its own, and the same in both of its records. How far each trait matters (its
+    length scale), how much V does, how much is a driver's own and how much is chance maximise the marginal likelihood
+    (Rasmussen and Williams 2006). `shown` is how many transitions a driver is known by who lies as far from
     the mean as the process says, on average.
     """
 
@@ -106,13 +111,15 @@ class DriverProcess:
         self._middle, self._weight = float(value.mean()), 1.0 / spread if spread else 0.0
         lengths = _OfTraits(np.full(records.traits.shape[1], LENGTH), (SHORTEST, LONGEST))
         line = _OfValue(sigma_0=0.0, sigma_0_bounds="fixed")
-        kernel = ConstantKernel(1.0) * lengths + ConstantKernel(1.0) * line + WhiteKernel(1.0)
+        told = ConstantKernel(1.0) * lengths + ConstantKernel(1.0) * line
+        kernel = told + ConstantKernel(1.0) * _OfDriver() + WhiteKernel(1.0)
         self._process = GaussianProcessRegressor(kernel)
         with warnings.catch_warnings():
             # A trait that does not matter has the longest length there is.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self._process.fit(self._known(records.traits, value), (numbers - self._mean) / self._scale)
-        scatter = self._scale**2 * self._process.kernel_.k2.noise_level
+            self._process.fit(self._known(records.traits, value, records.driver), (numbers - self._mean) / self._scale)
+        told_and_own, chance = self._process.kernel_.k1, self._process.kernel_.k2
+        scatter = self._scale**2 * (told_and_own.k2.k1.constant_value + chance.noise_level)
         self._luck = min(scatter, float(records.luck.mean()))
         self.shown = float(records.shown.mean())
 
@@ -121,31 +128,45 @@ class DriverProcess:
 
         The latter counts how drivers scatter whose traits are the same, less what chance alone did to the records.
         """
-        known = self._known(traits_of(driver)[None], np.array([value]))
+        known = self._known(traits_of(driver)[None], np.array([value]), NOBODY)
         mean, deviation = self._process.predict(known, return_std=True)
         variance = (self._scale * float(deviation[0])) ** 2 - self._luck
         return self._mean + self._scale * float(mean[0]), math.sqrt(max(variance, 0.0))
 
-    def _known(self, traits: np.ndarray, value: np.ndarray) -> np.ndarray:
-        """What is known of n drivers (n, T + 1)."""
-        return np.column_stack([traits, self._weight * (value - self._middle)])
+    def _known(self, traits: np.ndarray, value: np.ndarray, driver: np.ndarray) -> np.ndarray:
+        """What is known of n drivers (n, T + 2): traits, V, and who it is."""
+        return np.column_stack([traits, self._weight * (value - self._middle), driver])
 
 
 class _OfTraits(RBF):
-    """A kernel of all columns but the last."""
+    """A kernel of all columns but the last two."""
 
     def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
-        return super().__call__(X[:, :-1], None if Y is None else Y[:, :-1], eval_gradient)
+        return super().__call__(X[:, :-2], None if Y is None else Y[:, :-2], eval_gradient)
 
 
 class _OfValue(DotProduct):
-    """A kernel of the last column."""
+    """A kernel of the last column but one."""
 
     def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
-        return super().__call__(X[:, -1:], None if Y is None else Y[:, -1:], eval_gradient)
+        return super().__call__(X[:, -2:-1], None if Y is None else Y[:, -2:-1], eval_gradient)
 
     def diag(self, X: np.ndarray) -> Any:
-        return super().diag(X[:, -1:])
+        return super().diag(X[:, -2:-1])
+
+
+class _OfDriver(StationaryKernelMixin, Kernel):
+    """A kernel of the last column: 1 for records of one driver, 0 for those of two."""
+
+    def __init__(self) -> None:  # scikit-learn reads off it that there is nothing to learn
+        pass
+
+    def __call__(self, X: np.ndarray, Y: np.ndarray | None = None, eval_gradient: bool = False) -> Any:
+        same = np.equal.outer(X[:, -1], (X if Y is None else Y)[:, -1]).astype(float)
+        return (same, np.empty((*same.shape, 0))) if eval_gradient else same
+
+    def diag(self, X: np.ndarray) -> Any:
+        return np.ones(len(X))
 
 
 def fit_correction(records: Records) -> DriverProcess:

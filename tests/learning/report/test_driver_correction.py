@@ -40,9 +40,9 @@ def agent() -> DvfAgent:
 
 
 def records_of(traits: np.ndarray, earned: np.ndarray, value: np.ndarray | None = None) -> Records:
-    """Records of drivers without luck; V is nothing where it is not given."""
+    """Records of drivers without luck, one of each; V is nothing where it is not given."""
     nothing = np.zeros(len(traits))
-    return Records(traits, nothing if value is None else value, earned, nothing, nothing + 1.0)
+    return Records(np.arange(len(traits)), traits, nothing if value is None else value, earned, nothing, nothing + 1.0)
 
 
 def driver(traits: list[float]) -> torch.Tensor:
@@ -65,6 +65,22 @@ def test_the_error_bar_leaves_out_what_chance_did_to_the_records_and_keeps_what_
     untold, luck = 0.4 * rng.standard_normal(200), rng.standard_normal(200)
     records = replace(records_of(traits, traits[:, 0] + untold + luck), luck=np.ones(200))
     assert fit_returns(records).of(driver([0.0] * TRAITS), 0.0)[1] == pytest.approx(0.4, abs=0.2)
+
+
+def test_what_is_a_drivers_own_is_not_taken_for_what_its_traits_say() -> None:
+    """Both records of a driver share it: taken for two drivers they would seem to confirm each other."""
+    rng, drivers, others = np.random.default_rng(8), 60, 200
+    traits = rng.standard_normal((drivers + others, TRAITS))
+    earned = traits[:, 0] + 0.5 * rng.standard_normal(drivers + others)
+    twice = np.repeat(np.arange(drivers), 2)
+    seen = traits[twice] + 0.1 * rng.standard_normal((2 * drivers, TRAITS))
+    luck = 0.3 * rng.standard_normal(2 * drivers)
+    records = replace(records_of(seen, earned[twice] + luck), driver=twice, luck=np.full(2 * drivers, 0.3**2))
+    process = fit_returns(records)
+    said = np.array([process.of(driver(list(one)), 0.0) for one in traits[drivers:]])
+    off = np.abs(said[:, 0] - earned[drivers:])
+    assert np.mean(off < 1.96 * said[:, 1]) > 0.88
+    assert np.sqrt(np.mean(off**2)) < 0.65, "0.5 is what nobody can know"
 
 
 def test_no_return_is_set_against_its_own_motion(agent: DvfAgent) -> None:
@@ -146,6 +162,7 @@ def test_records_hold_what_was_earned_as_if_it_went_on(agent: DvfAgent) -> None:
     always = replace(data, rewards=np.ones(data.frames, np.float32))
     records = driver_records(agent, always, recorded_rewards(agent, always), np.random.default_rng(0))
     assert records.traits.shape == (2 * DRIVERS, TRAITS), "two halves of every driver's episodes"
+    np.testing.assert_array_equal(records.driver, np.repeat(np.arange(DRIVERS), 2))
     np.testing.assert_array_equal(records.luck, 0.0)
     np.testing.assert_allclose(records.earned, 1.0 / (1.0 - agent.training_config.discount), rtol=1e-5)
     np.testing.assert_array_less(np.abs(records.value), 1.1 / (1.0 - agent.training_config.discount))

@@ -48,7 +48,9 @@ def test_the_process_speaks_for_drivers_known_as_well_as_its_own(agent: DvfAgent
     traits = np.random.default_rng(0).standard_normal((40, TRAITS))
     numbers = 3.0 * traits[:, -1] + 5.0 * np.random.default_rng(1).standard_normal(40)
     nothing = np.zeros(40)
-    process = DriverProcess(Records(traits, nothing, numbers, nothing, nothing), numbers, nothing)
+    process = DriverProcess(
+        Records(np.arange(len(traits)), traits, nothing, numbers, nothing, nothing), numbers, nothing
+    )
     one = motion(1)
     driver, shown = driver_by_motion(agent, one), likely_values(agent, one, STARTS, 0)
 
