@@ -52,6 +52,9 @@ STANDING = 60
 LONGEST = 60
 """Ticks that somebody has to arrive in."""
 
+WORLD = (ROADS.tolist(), GOAL.tolist(), CONSOLATION, NEAR, SPEED, NOISE, STEP, STANDING, LONGEST)
+"""All that recordings and arrivals depend on but for their seeds."""
+
 TRAINING = TrainingConfig(
     discount=0.95, chunk=4, sampler_distillation=0, distillation=0, batch=256, width=64, student_width=64, members=3
 )

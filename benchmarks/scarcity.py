@@ -11,14 +11,21 @@ from dvf_ros.data.dataset import Dataset, DatasetWriter
 
 
 def scarce_dataset(folder: Path, full: Dataset, share: float, frames: int, seed: int) -> Dataset:
-    """The dataset in `folder`, made first where there is none: see `hidden`."""
+    """The dataset in `folder`, made first where there is none: see `hidden`.
+
+    Raises ValueError where other labels are known there.
+    """
+    kept = hidden(full, share, frames, seed)
     if not (folder / "episodes.parquet").exists():
-        kept = hidden(full, share, frames, seed)
         writer = DatasetWriter(folder, kept.spec)
         for index in range(kept.episodes):
             writer.append(kept.episode(index))
         writer.close()
-    return Dataset.open(folder)
+    found = Dataset.open(folder)
+    for name in ("action_mask", "reward_mask"):
+        if not np.array_equal(getattr(found, name), getattr(kept, name)):
+            raise ValueError(f"'{folder}': expected the {name} of these settings, found another; remove it")
+    return found
 
 
 def hidden(full: Dataset, share: float, frames: int, seed: int) -> Dataset:

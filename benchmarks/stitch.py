@@ -120,7 +120,7 @@ class Cell:
     def key(self) -> str:
         """What a finished cell is found by."""
         about = [self.task, self.pairs, self.seed, self.updates, self.episodes.start, len(self.episodes)]
-        at_crossroads = crossroads.TRAINING, crossroads.DECISION
+        at_crossroads = crossroads.TRAINING, crossroads.DECISION, *crossroads.WORLD
         on_lift = Dataset.open(self.pieces).digest, LIFT_TRAINING, LIFT_DECISION, REWARD, LIFT_STEPS
         return json.dumps([*about, digest(at_crossroads if self.task == "crossroads" else on_lift)])
 

@@ -51,7 +51,7 @@ def task_dataset(
 ) -> Dataset:
     """The dataset in `folder`, played first where there is none: behaviors in turn, seeds counting up.
 
-    Raises ValueError where another number of episodes is there.
+    Raises ValueError where another number of episodes, or other skills, are there.
     """
     if not (folder / "episodes.parquet").exists():
         writer = DatasetWriter(folder, RobotSpec.load(TASKS[task].spec))
@@ -59,7 +59,13 @@ def task_dataset(
         for episode in track(played(task, seeds, processes, skills), f"playing {task}", episodes, transient=True):
             writer.append(episode)
         writer.close()
-    return require_episodes(Dataset.open(folder), episodes, folder)
+    found = require_episodes(Dataset.open(folder), episodes, folder)
+    if others := sorted(set(found.behavior_names) - set(skills)):
+        raise ValueError(
+            f"'{folder}': expected episodes of {', '.join(sorted(skills))}, found some of {', '.join(others)}; "
+            "remove it, or name another folder"
+        )
+    return found
 
 
 def mixed_dataset(folder: Path, task: str, episodes: int, processes: int) -> Dataset:

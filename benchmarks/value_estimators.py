@@ -161,7 +161,8 @@ def _fqe(
     folder: Path,
 ) -> np.ndarray:
     """Values (U, N) of what is queried after each of U numbers of updates."""
-    of = hashlib.sha256(log["observations"].tobytes() + log["query"].tobytes()).hexdigest()[:12]
+    learned_from = b"".join(np.ascontiguousarray(log[name]).tobytes() for name in sorted(log))
+    of = hashlib.sha256(learned_from + repr(config.discount).encode()).hexdigest()[:12]
     counts = list(map(str, updates))
     path = folder / f"fqe_{policy}_{cloning}_{'-'.join(counts)}_{config.seed}_{of}.npy"
     if not path.exists():
