@@ -36,7 +36,7 @@ class Peer:
     def decide(self, state: np.ndarray, rng: np.random.Generator) -> Decision:
         """The action for a state (D,); it depends on nothing else."""
         share = self.policy(self.encoder.encode(torch.from_numpy(state).float().unsqueeze(0))).numpy()
-        middle, half = _limits(self.spec)
+        middle, half = action_range(self.spec)
         chunk = (middle + half * share.clip(-1.0, 1.0)).reshape(1, -1)
         nothing = np.zeros(1)
         return Decision(chunk, 0, chunk[None], nothing, nothing, nothing, nothing, 0.0, supported=np.ones(1, bool))
@@ -78,7 +78,7 @@ def transitions(dataset: Dataset, observations: np.ndarray, rewards: np.ndarray)
     Actions are shares of their limits, since its policies stay within -1 .. 1. Where a run of known actions ends, the
     step that leads to its last state is the one that is cut off.
     """
-    middle, half = _limits(dataset.spec)
+    middle, half = action_range(dataset.spec)
     kept = np.array(dataset.action_mask)
     last = dataset.episode_start + dataset.episode_length - 1
     kept[last] = False
@@ -119,7 +119,7 @@ def _fitted_encoder(dataset: Dataset, relative_positions: bool) -> StateEncoder:
     return encoder
 
 
-def _limits(spec: RobotSpec) -> tuple[np.ndarray, np.ndarray]:
+def action_range(spec: RobotSpec) -> tuple[np.ndarray, np.ndarray]:
     """Middle (A,) and half (A,) of the actions' range."""
     lower, upper = np.asarray(spec.action_lower), np.asarray(spec.action_upper)
     return (upper + lower) / 2.0, (upper - lower) / 2.0

@@ -13,7 +13,6 @@ import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from benchmarks import crossroads
 from benchmarks.intervals import success_interval
 from benchmarks.lift_pieces import ASIDE, pieces_dataset
 from benchmarks.resumable import digest, run_cells
+from benchmarks.simulation import simulation
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.results import Bar, write_results
@@ -34,7 +34,6 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, OccupancyPairs, TrainingConfig
 from dvf_ros.learning.training import train
-from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 BOOTSTRAPPED: OccupancyPairs = "bootstrapped"
 MONTE_CARLO: OccupancyPairs = "monte_carlo"
@@ -176,12 +175,7 @@ def _on_lift(cell: Cell) -> tuple[DvfAgent, Callable[[DvfAgent, int], bool]]:
 
 def _lifts(agent: DvfAgent, seed: int) -> bool:
     """Whether the cube is up at the last step."""
-    return run_episode(agent, _sim(agent.spec.task, agent.spec.rate), seed, LIFT_STEPS).last
-
-
-@cache
-def _sim(task: str, rate: float) -> RobosuiteSim:
-    return RobosuiteSim(task, rate)
+    return run_episode(agent, simulation(agent.spec.task, agent.spec.rate), seed, LIFT_STEPS).last
 
 
 def _figures(trainings: list[list[bool]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from benchmarks.peers import run_peer, transitions
+from benchmarks.peers import action_range, run_peer, transitions
 from benchmarks.regressed_value import regress
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
@@ -144,8 +144,7 @@ def _told(states: Tensor, behavior: Tensor) -> Tensor:
 
 def _log(agent: DvfAgent, data: Dataset, held: Held, states: Tensor, asked: Tensor) -> dict[str, np.ndarray]:
     """The dataset as d3rlpy takes it, and what its FQE is asked for."""
-    lower, upper = agent.spec.action_lower, agent.spec.action_upper
-    middle, half = (upper + lower) / 2.0, (upper - lower) / 2.0
+    middle, half = action_range(agent.spec)
     return transitions(data, states.numpy(), np.array(data.rewards)) | {
         "query": asked.numpy(),
         "query_actions": ((held.actions - middle) / half).astype(np.float32),

@@ -19,12 +19,12 @@ from benchmarks.goals import Goal, kept
 from benchmarks.regressed_value import RegressedValue
 from benchmarks.rescored import RescoredAgent
 from benchmarks.resumable import digest, run_cells
+from benchmarks.simulation import simulation
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.core.results import Bar, wilson_interval
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.learning.config import DecisionConfig
-from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 DECISION = DecisionConfig(candidates=32, futures=32, best_share=0.125, execute=5, prior_temperature=0.7)
 
@@ -104,14 +104,9 @@ def episode(cell: Cell) -> dict[str, bool]:
     """Whether the goal was kept, was ever reached, and was at the last step."""
     agent = _agent(cell.controller, cell.goal, cell.checkpoint, cell.regression_updates)
     _, done = cell.goal.expressions(agent.spec)
-    sim = _sim(agent.spec.task, agent.spec.rate)
+    sim = simulation(agent.spec.task, agent.spec.rate)
     outcome = run_episode(agent, sim, cell.seed, cell.steps, done=lambda state: bool(done.evaluate(state)))
     return {"kept": kept(outcome.successes), "ever": outcome.ever, "last": outcome.last}
-
-
-@cache
-def _sim(task: str, rate: float) -> RobosuiteSim:
-    return RobosuiteSim(task, rate)
 
 
 @cache

@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from benchmarks.control.controllers import DVF, REGRESSED, controller, regressed_path
 from benchmarks.peers import Peer, load_peer, train_peer
 from benchmarks.regressed_value import regress
+from benchmarks.simulation import simulation
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.core.results import commit
 from dvf_ros.data.dataset import Dataset
@@ -23,7 +23,6 @@ from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from dvf_ros.learning.config import LearningConfig
 from dvf_ros.learning.training import train
-from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 LATER = {"hop": 0, "context_depth": 0}
 """Settings that are younger than cells which were measured, at the value that leaves all as it was without them."""
@@ -101,7 +100,7 @@ def done(job: Job) -> list[tuple[str, Cell]]:
             relative = job.config.training.relative_positions
             driver = load_peer(job.path.with_suffix(".pt"), Dataset.open(job.dataset), relative)
         seeds = range(job.first_episode, job.first_episode + job.episodes)
-        sim = _sim(driver.spec.task, driver.spec.rate)
+        sim = simulation(driver.spec.task, driver.spec.rate)
         outcomes = [run_episode(driver, sim, seed, job.steps) for seed in seeds]
         cell = Cell(
             ever="".join(str(int(outcome.ever)) for outcome in outcomes),
@@ -168,8 +167,3 @@ def _peer_trained(job: Job) -> dict[str, float]:
         train_peer(policy, dataset, rewards, job.learner, job.seconds, job.config.training)
     found: dict[str, float] = json.loads(record.read_text())
     return found
-
-
-@cache
-def _sim(task: str, rate: float) -> RobosuiteSim:
-    return RobosuiteSim(task, rate)

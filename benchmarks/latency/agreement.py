@@ -12,12 +12,12 @@ import torch
 from rich.progress import track
 from scipy.stats import spearmanr
 
+from benchmarks.simulation import simulation
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
 from dvf_ros.core.worker_pool import WorkerPool
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.checkpoint import load_checkpoint
 from dvf_ros.learning.config import DecisionConfig
-from dvf_ros.sim.robosuite_sim import RobosuiteSim
 
 EXACT_FUTURES = 256
 EXACT_STEPS = 100
@@ -33,7 +33,7 @@ def exact(decision: DecisionConfig, futures: int, steps: int) -> DecisionConfig:
 
 def visited_states(agent: DvfAgent, first_seed: int, steps: int) -> np.ndarray:
     """States (n, D) in which the agent, as it is configured, decides in the first EPISODES episodes."""
-    sim = _sim(agent.spec.task, agent.spec.rate)
+    sim = simulation(agent.spec.task, agent.spec.rate)
     return np.concatenate([run_episode(agent, sim, first_seed + number, steps).states for number in range(EPISODES)])
 
 
@@ -95,15 +95,10 @@ def _gain(scores: list[np.ndarray], truth: list[np.ndarray]) -> float:
 
 
 @cache
-def _sim(task: str, rate: float) -> RobosuiteSim:
-    return RobosuiteSim(task, rate)
-
-
-@cache
 def _agent(checkpoint: Path, decision: DecisionConfig) -> DvfAgent:
     return load_checkpoint(checkpoint, decision=decision)
 
 
 def _episode(checkpoint: Path, decision: DecisionConfig, seed: int, steps: int) -> EpisodeOutcome:
     agent = _agent(checkpoint, decision)
-    return run_episode(agent, _sim(agent.spec.task, agent.spec.rate), seed, steps)
+    return run_episode(agent, simulation(agent.spec.task, agent.spec.rate), seed, steps)
