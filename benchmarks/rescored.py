@@ -18,6 +18,7 @@ class RescoredAgent(DvfAgent):
     """A copy of an agent that scores the states after the chunks by themselves: no futures are sampled."""
 
     score: Score
+    rewarded = True  # the score tells it what to do
 
     @classmethod
     def of(cls, agent: DvfAgent, score: Score) -> RescoredAgent:

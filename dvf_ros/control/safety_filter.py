@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dvf_ros.control.safety import CommandLimits, braking_step
+from dvf_ros.control.safety import CommandLimits, UnsafeAction, braking_step
 from dvf_ros.core.fields import Field
 from dvf_ros.core.spec import FieldSlice, RobotSpec, Workspace
 
@@ -15,6 +15,9 @@ LEAD = 0.5
 
 FIRST_TARGETS = 3
 """How many targets after a stop are the measured value: whoever listens may lose the first."""
+
+SHORTEST = 0.1
+"""Norm of a quaternion that still says which rotation is meant."""
 
 HELD_TARGETS = 3
 """How often a stop says the last target again. Then it is silent: somebody may move the robot away from there."""
@@ -55,6 +58,7 @@ class SafetyFilter:
             for name, item in actions.items()
             if item.follows
         ]
+        self._rotations = [slice(piece.start, piece.stop) for piece in spec.action_layout if piece.kind == "quaternion"]
         self.forget()
 
     def forget(self) -> None:
@@ -81,10 +85,12 @@ class SafetyFilter:
     def apply(self, action: np.ndarray, state: np.ndarray) -> Filtered:
         """Clamp `action` (A,) given the measured `state` (D,); the first targets after a stop are the measured value.
 
-        Raises UnsafeAction for a number that is not finite.
+        Quaternions are made ones of unit length. Raises UnsafeAction for a number that is not finite, and for a
+        quaternion that is next to nothing.
         """
         self.limits.check_finite(action)
-        wanted = np.asarray(action, np.float64).copy()
+        action = self._with_rotations(action)
+        wanted = action.copy()
         for mine, measured in self._targets:
             if self._standing[mine].any():
                 self._previous[mine] = wanted[mine] = state[measured]
@@ -122,6 +128,17 @@ class SafetyFilter:
     def at_rest(self) -> bool:
         """Whether a further stop would change nothing."""
         return self._stopped and self.limits.at_rest(self._previous)
+
+    def _with_rotations(self, action: np.ndarray) -> np.ndarray:
+        """(A,) whose quaternions have unit length: what a model gives lies beside them."""
+        turned = np.array(action, np.float64)
+        for place in self._rotations:
+            length = float(np.linalg.norm(turned[place]))
+            if length < SHORTEST:
+                names = ", ".join(self.limits.names[place])
+                raise UnsafeAction(f"expected a rotation in {names}, found a quaternion of norm {length:.2g}")
+            turned[place] /= length
+        return turned
 
     def _keep_rates(self, wanted: np.ndarray) -> np.ndarray:
         rate, acceleration = self.limits.max_rate * self._period, self.limits.max_acceleration * self._period**2

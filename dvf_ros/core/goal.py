@@ -9,9 +9,6 @@ import numpy as np
 from dvf_ros.core.parsing import nearest
 from dvf_ros.core.spec import RobotSpec
 
-REACH = 0.1
-"""m. The reward falls to 1/e at this distance: it tells near from very near, and is not flat half a metre away."""
-
 DECIMALS = 5
 """Of a place in m, wherever it lies: a tenth of a millimetre counts as much far from the origin as close to it."""
 
@@ -45,8 +42,8 @@ def source_of(spec: RobotSpec, name: str) -> str:
     return next(source.key for source in spec.state for item in source.fields if item.name == name)
 
 
-def goal_reward(spec: RobotSpec, field: str, place: Sequence[float]) -> str:
-    """The expression that rewards the field's nearness to `place` (x, y, z in m).
+def goal_reward(spec: RobotSpec, field: str, place: Sequence[float], reach: float) -> str:
+    """The expression that rewards the field's nearness to `place` (x, y, z in m): 1 there, 1/e at `reach` m from it.
 
     Raises GoalError for a place that is not finite, or outside of the spec's workspace.
     """
@@ -59,4 +56,4 @@ def goal_reward(spec: RobotSpec, field: str, place: Sequence[float]) -> str:
             f"expected a place in the workspace, {list(box.lower)} to {list(box.upper)} m, found {point.tolist()}"
         )
     numbers = ", ".join(np.format_float_positional(number, precision=DECIMALS, trim="-") for number in point)
-    return f"exp(-distance({field}, [{numbers}]) / {REACH})"
+    return f"exp(-distance({field}, [{numbers}]) / {reach:g})"

@@ -16,6 +16,9 @@ from dvf_ros.core.fields import Field, Kind
 from dvf_ros.core.parsing import ConfigError, nearest, parse
 
 TOPIC = re.compile(r"/?[A-Za-z]\w*(/[A-Za-z_]\w*)*", re.ASCII)
+PLACES = ("m", "rad")
+"""Units of what is a place: 0 of it is somewhere."""
+
 TF = "tf2_msgs/msg/TFMessage"
 TRANSFORM = "geometry_msgs/msg/TransformStamped"
 
@@ -157,6 +160,7 @@ class RobotSpec:
             _check_joints(source)
             for item in source.fields:
                 self._check_link(item)
+                _check_stop(item)
         if self.workspace:
             self._check_workspace(self.workspace)
 
@@ -250,6 +254,16 @@ class RobotSpec:
 
     def _action_limit(self, key: str) -> np.ndarray:
         return np.array([value for source in self.action for item in source.fields for value in getattr(item, key)])
+
+
+def _check_stop(item: Field) -> None:
+    """What is a place, and no rate, has no zero to stop by."""
+    if (item.kind == "quaternion" or item.unit in PLACES) and item.stop_mode != "hold":
+        found = f"{item.stop_mode}, which stop_mode is by default," if item.stop_mode == "zero" else item.stop_mode
+        raise ConfigError(
+            f"action '{item.name}' is a place ({'a quaternion' if item.kind == 'quaternion' else item.unit}), and a "
+            f"stop by {found} would send the robot to 0; write stop_mode: hold (or the unit of a rate, such as m/s)"
+        )
 
 
 def _check_joints(source: Source) -> None:

@@ -102,8 +102,13 @@ class DvfAgent(nn.Module):
 
     @property
     def reward_name(self) -> str:
-        """The expression in use, or `learned`."""
-        return self.written.expression.text if self.written else "learned"
+        """The expression in use, `learned`, or `none`."""
+        return self.written.expression.text if self.written else "learned" if self.rewarded else "none"
+
+    @property
+    def rewarded(self) -> bool:
+        """Whether anything tells what is to be done: a reward that was learned, or one that somebody wrote."""
+        return self.written is not None or self.reward.learned
 
     @property
     def reward_summary(self) -> str:
@@ -140,14 +145,11 @@ class DvfAgent(nn.Module):
         unscored = len(proposed) - len(judged.chunks)
         if judged.astray and self.decision.unsupported == "actor" and self.decision.policy != "actor":
             judged = self._judge(start, self.bounded(self.actor.act(start)), rng, times[0], deadline)
-        chosen = judged.chosen
         times.append(clock(self.device))
         actions = self._actions(judged.chunks).cpu().numpy()
-        refused = judged.astray and self.decision.unsupported == "stop"
-        stages = zip(("propose", "predict", "evaluate"), np.diff(times), strict=True)
         return Decision(
-            chunk=actions[chosen],
-            chosen=chosen,
+            chunk=actions[judged.chosen],
+            chosen=judged.chosen,
             candidates=actions,
             scores=judged.scores.cpu().numpy(),
             values=judged.value.cpu().numpy(),
@@ -156,8 +158,8 @@ class DvfAgent(nn.Module):
             discount=self.training_config.discount,
             supported=judged.supported.cpu().numpy(),
             unscored=unscored,
-            refusal="neither the state nor any candidate resembles the data" if refused else "",
-            timings={stage: float(seconds) for stage, seconds in stages},
+            refusal=judged.refusal(self.decision, self.rewarded),
+            timings=dict(zip(("propose", "predict", "evaluate"), np.diff(times).tolist(), strict=True)),
         )
 
     @torch.inference_mode()

@@ -108,6 +108,7 @@ def _windows(dataset: Dataset, chunk: int) -> np.ndarray:
     starts = np.flatnonzero(known[chunk:] - known[:-chunk] == chunk)
     if not len(starts):
         raise DatasetError(
-            f"expected an episode with {chunk} known actions in a row, found none; record actions or lower 'chunk'"
+            f"expected an episode with {chunk} known actions in a row, found none; record actions, lower 'chunk', or, "
+            "for values alone, convert anew with a spec that says action: []"
         )
     return starts

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from dvf_ros.learning.nets import mean_square
+
 # (x (..., E), time (..., 1) or one for all) -> dx/dtime (..., E)
 Velocity = Callable[[Tensor, Tensor | float], Tensor]
 
@@ -32,7 +34,7 @@ def flow_matching_loss(
     target, noise (B, E); time (B, 1). Metrics: the mean loss, and the same at time 0 (what one Euler step makes).
     """
     point = torch.lerp(noise, target, time)
-    error = (velocity(point, time) - (target - noise)).square().mean(dim=-1)
+    error = mean_square(velocity(point, time) - (target - noise), dim=-1)
     loss = error.mean()
     start = (time[:, 0] == 0).to(error.dtype)
     at_start = (error.detach() * start).sum() / start.sum().clamp(min=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dvf_ros.learning.config import TrainingConfig
-from dvf_ros.learning.nets import EnsembleMLP
+from dvf_ros.learning.nets import EnsembleMLP, mean_square
 
 HEAD_WIDTH = 128
 
@@ -48,4 +48,4 @@ class Actor(nn.Module):
 
     def loss(self, state: Tensor, chunk: Tensor) -> Tensor:
         """Squared error of states (B, E) against the chunks (B, h, A) that were chosen there."""
-        return (self.act(state) - chunk).square().mean()
+        return mean_square(self.act(state) - chunk)

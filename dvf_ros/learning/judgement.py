@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from dvf_ros.learning.config import DecisionConfig
+
+NO_REWARD = "no reward: none was learned and none is set; call ~/set_reward, send a goal, or set the parameter reward"
+ASTRAY = "neither the state nor any candidate resembles the data"
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -30,3 +35,9 @@ class Judgement:
         """The candidate of highest score among those that resemble the data; among all where none does."""
         among = self.scores if self.astray else torch.where(self.supported, self.scores, -torch.inf)
         return int(among.argmax())
+
+    def refusal(self, decision: DecisionConfig, rewarded: bool) -> str:
+        """Why the robot should rather stop; empty where it need not."""
+        if not rewarded and decision.policy != "prior":
+            return NO_REWARD
+        return ASTRAY if self.astray and decision.unsupported == "stop" else ""

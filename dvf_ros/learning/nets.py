@@ -80,6 +80,12 @@ class EnsembleMLP(nn.Module):
         return value
 
 
+def mean_square(error: Tensor, dim: int | None = None) -> Tensor:
+    """The mean of the squares along `dim`, or of all; 0 of nothing: a robot that is only watched has no actions."""
+    square = error.square()
+    return square.mean(dim) if error.numel() else square.sum(dim)
+
+
 def deviation(values: Tensor, dim: int = 0) -> Tensor:
     """Standard deviation of a few values along `dim`, four times as fast as `std(dim, correction=0)`."""
     return (values - values.mean(dim, keepdim=True)).square().mean(dim).sqrt()

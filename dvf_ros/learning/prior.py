@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,10 @@ class BehaviorPrior(nn.Module):
         self.action_size = action_size
         self.perturbation = config.perturbation
         flat = config.chunk * action_size
-        self.net = BroadcastMLP((flat, TIME_FEATURES), (size,), config.width, config.depth, flat)
+        with warnings.catch_warnings():
+            # A robot that is only watched has no actions, and torch warns that there is nothing to initialise.
+            warnings.filterwarnings("ignore", "Initializing zero-element tensors")
+            self.net = BroadcastMLP((flat, TIME_FEATURES), (size,), config.width, config.depth, flat)
 
     def loss(self, state: Tensor, chunk: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Flow matching on recorded chunks; state (B, E), chunk (B, h, A) normalised."""

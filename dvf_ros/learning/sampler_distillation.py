@@ -10,6 +10,7 @@ from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.batches import Batches
+from dvf_ros.learning.nets import mean_square
 from dvf_ros.learning.workers import ALONE, Workers
 
 STEPS = 6
@@ -61,7 +62,7 @@ class SamplerDistillation:
         for weight in self._weights:
             weight.requires_grad_(True)
         occupancy_loss = (agent.one_step_occupancy.sample(*future, 1) - wanted_future).square().mean()
-        prior_loss = (agent.one_step_prior.sample(*chunk, 1) - wanted_chunk).square().mean()
+        prior_loss = mean_square(agent.one_step_prior.sample(*chunk, 1) - wanted_chunk)
         (occupancy_loss + prior_loss).backward()
         self._workers.average(self._weights)
         self._optimizer.step()

@@ -71,6 +71,7 @@ class Controller(LoggedLifecycleNode):
         agent, digest = load_checkpoint(wanted.checkpoint, spec), read_description(wanted.checkpoint).sha256
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
+        agent.set_reward(wanted.written_reward(spec))
         share, pace = wanted.deadline, wanted.pace
         self._deciding = Deciding(agent, self._wanted, wanted.seed, share, pace, self.get_logger())
         self._agent: DvfAgent = agent
@@ -86,7 +87,7 @@ class Controller(LoggedLifecycleNode):
             made.callback(self._states.destroy)
             self._report = ControllerReport(self, spec, digest, agent.reward_name, self._states.frames)
             made.callback(self._report.destroy)
-            self._rewards = RewardRequests(self, spec, self._states, wanted.goal_object, self._set_reward)
+            self._rewards = RewardRequests(self, spec, self._states, wanted, self._set_reward)
             made.callback(self._rewards.destroy)
             kept = not wanted.lockstep
             self._deadlines = Deadlines(self, spec, share, gap, pace, kept, self._give_up, self._on_silence)

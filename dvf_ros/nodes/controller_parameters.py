@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rclpy.node import Node
 
+from dvf_ros.core.expression import Expression
+from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.nodes.parameters import declare, told_together
@@ -41,7 +43,9 @@ class ControllerParameters:
     futures: int
     policy: str
     unsupported: str
+    reward: str
     goal_object: str
+    goal_reach: float
     speed: float
 
     @property
@@ -123,11 +127,27 @@ class ControllerParameters:
                 high=4096,
                 read_only=False,
             ),
+            reward=declare(
+                node,
+                "reward",
+                "",
+                "Reward over the spec's fields, such as 'cube_position.z > 0.86'; empty: the learned one. ~/set_reward "
+                "and goals take its place",
+            ),
             goal_object=declare(
                 node,
                 "goal_object",
                 "",
                 "Position in the state that ~/goal moves; empty: an object's, else the robot's own",
+            ),
+            goal_reach=declare(
+                node,
+                "goal_reach",
+                0.1,
+                "m from a goal at which its reward has fallen to 1/e: as far as the robot is to feel it, a few metres "
+                "for a mobile base",
+                low=0.001,
+                high=1000.0,
             ),
             speed=declare(
                 node,
@@ -158,11 +178,17 @@ class ControllerParameters:
     def check(self, spec: RobotSpec) -> None:
         """Raise ConfigError where the spec and these parameters do not go together, or the agent is missing."""
         check_checkpoint(self.checkpoint)
+        if not spec.action_size:
+            raise ConfigError(f"'{self.spec}' has no action, so nothing can be commanded; value_monitor gives values")
         if self.tick_on == "timer" and (joined := [item.key for item in spec.state if item.resample == "linear"]):
             raise ConfigError(
                 f"'{joined[0]}' has resample: linear, which needs the value after the tick, and a timer does not wait"
                 " for it; set tick_on to state, or write resample: hold"
             )
+
+    def written_reward(self, spec: RobotSpec) -> Expression | None:
+        """The reward to begin with, None for the learned one; raises ExpressionError."""
+        return parse_expression(self.reward, spec) if self.reward.strip() else None
 
     def changed(self, changes: Mapping[str, Any]) -> ControllerParameters:
         """The same with those of `changes` that may change while the node runs."""

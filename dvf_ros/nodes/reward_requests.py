@@ -12,6 +12,7 @@ from dvf_ros.core.expression import Expression, ExpressionError
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.goal import GoalError, goal_field, goal_reward, source_of
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.spec_topics import StateTopics
 from dvf_ros.srv import SetReward
 
@@ -26,15 +27,17 @@ class RewardRequests:
     field is reported. Raises GoalError for a goal_object that is no position.
     """
 
-    def __init__(self, node: Node, spec: RobotSpec, states: StateTopics, goal_object: str, apply: Apply) -> None:
+    def __init__(
+        self, node: Node, spec: RobotSpec, states: StateTopics, parameters: ControllerParameters, apply: Apply
+    ) -> None:
         self.refused_goal = ""
         self._node = node
         self._spec = spec
         self._states = states
-        self._wanted = goal_object
+        self._wanted, self._reach = parameters.goal_object, parameters.goal_reach
         self._apply = apply
-        if goal_object:
-            goal_field(spec, goal_object)
+        if self._wanted:
+            goal_field(spec, self._wanted)
         self._service = node.create_service(SetReward, "~/set_reward", self._on_set_reward)
         self._subscriptions = [
             node.create_subscription(PoseStamped, "~/goal", lambda goal: self._on_goal(goal, goal.pose.position), 1),
@@ -60,7 +63,7 @@ class RewardRequests:
         try:
             field = goal_field(self._spec, self._wanted)
             self._check_frame(field, goal.header.frame_id)
-            text = goal_reward(self._spec, field, (place.x, place.y, place.z))
+            text = goal_reward(self._spec, field, (place.x, place.y, place.z), self._reach)
             meaning = self._take(text)
         except (ExpressionError, GoalError) as error:
             self.refused_goal = str(error)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dvf_ros.control.gate import STOP_REPEATS, Gate
-from dvf_ros.control.safety import braking_step
-from dvf_ros.control.safety_filter import FIRST_TARGETS, HELD_TARGETS, LEAD, SafetyFilter
+from dvf_ros.control.safety import UnsafeAction, braking_step
+from dvf_ros.control.safety_filter import FIRST_TARGETS, HELD_TARGETS, LEAD, SHORTEST, SafetyFilter
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 
@@ -238,3 +238,32 @@ def test_a_spec_that_cannot_be_meant_is_refused(old: str, new: str, reason: str)
 def test_what_bounds_commands_is_not_what_data_means() -> None:
     without = TEXT.replace(", max_acceleration: [2, 2]", "").replace("follows: position, ", "")
     assert RobotSpec.parse(without).digest == SPEC.digest
+
+
+TURNING = RobotSpec.parse(
+    """
+robot: arm
+task: test
+rate: 10
+state:
+  - topic: pose
+    type: geometry_msgs/msg/PoseStamped
+    fields: [{name: turn, kind: quaternion, path: pose.orientation}]
+action:
+  - topic: target
+    type: geometry_msgs/msg/PoseStamped
+    fields: [{name: wanted, kind: quaternion, path: pose.orientation, stop_mode: hold}]
+"""
+)
+
+
+@given(st.lists(st.floats(-2, 2), min_size=4, max_size=4))
+def test_a_quaternion_beside_the_rotations_is_sent_as_the_one_it_means(numbers: list[float]) -> None:
+    asked = np.array(numbers)
+    if np.linalg.norm(asked) < SHORTEST:
+        with pytest.raises(UnsafeAction, match=r"expected a rotation in wanted.x, .* found a quaternion of norm"):
+            SafetyFilter(TURNING).apply(asked, np.array([0, 0, 0, 1.0]))
+        return
+    sent = SafetyFilter(TURNING).apply(asked, np.array([0, 0, 0, 1.0]))
+    np.testing.assert_allclose(sent.action, asked / np.linalg.norm(asked), atol=1e-12)
+    assert sent.clamped == ()

@@ -77,6 +77,11 @@ def test_the_digest_follows_meaning_and_not_comments() -> None:
             "kind: quat, path: pose.orientation}\n  - topic",
             "expected one of",
         ),
+        (
+            "        stop_mode: hold\n",
+            "",
+            "is a place (m), and a stop by zero, which stop_mode is by default, would",
+        ),
         ("stop_mode: hold", "stop_mod: hold", "unknown key 'stop_mod'; did you mean 'stop_mode'?"),
     ],
 )

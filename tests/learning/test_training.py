@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dvf_ros.core.parsing import ConfigError
+from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning import training
 from dvf_ros.learning.batches import Batches
@@ -118,7 +119,7 @@ def test_the_terminal_bit_is_set_past_the_last_state_and_not_on_it() -> None:
 
 def test_data_that_cannot_do_is_refused_with_the_way_out() -> None:
     mute = Dataset.from_episodes(SPEC, [replace(episode(0, "a"), action_mask=np.zeros(20, bool))])
-    with pytest.raises(DatasetError, match=r"4 known actions in a row.*lower 'chunk'"):
+    with pytest.raises(DatasetError, match=r"4 known actions in a row.*lower 'chunk', or.* action: \[\]"):
         Training(mute, CONFIG)
 
 
@@ -197,3 +198,19 @@ def test_rewards_stay_within_what_was_seen(labels: list[float]) -> None:
     predicted = model.predict(100 * torch.randn(4, 5, 2))
     assert predicted.shape == (3, 4, 5)
     assert predicted.min() >= min(labels) and predicted.max() <= max(labels)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("rewarded", [True, False])
+def test_a_robot_that_is_only_watched_has_values(rewarded: bool) -> None:
+    """A spec without an action: nothing can be proposed, and the value of whoever drives is there all the same."""
+    data = dataset()
+    spec = RobotSpec.parse(SPEC.text[: SPEC.text.index("action:")] + "action: []")
+    nothing = np.zeros((data.frames, 0), np.float32)
+    rewards = data.reward_mask if rewarded else np.zeros_like(data.reward_mask)
+    watched = replace(data, spec=spec, actions=nothing, reward_mask=rewards)
+    agent, history = train(watched, CONFIG)
+    assert history[-1]["update"] >= CONFIG.training.updates
+    assert all(np.isfinite(list(metrics.values())).all() for metrics in history)
+    value, error = agent.value(data.states[0], np.random.default_rng(0))
+    assert np.isfinite([value, error]).all() and (value > 0) == rewarded

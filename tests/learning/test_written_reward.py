@@ -61,7 +61,21 @@ def test_an_agent_without_a_learned_reward_says_so(agent: DvfAgent, monkeypatch:
     assert agent.reward_summary == "the learned reward, from 0 to 1"
     monkeypatch.setattr(agent.reward, "upper", torch.zeros(()))
     assert agent.reward_summary == "the agent has learned no reward: every state counts 0"
-    assert not agent.reward.learned
+    assert not agent.rewarded and agent.reward_name == "none"
+
+
+def test_an_agent_without_any_reward_refuses_to_choose(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusal() -> str:
+        return agent.decide(STATE, np.random.default_rng(0)).refusal
+
+    assert refusal() == ""
+    monkeypatch.setattr(agent.reward, "upper", torch.zeros(()))
+    assert refusal().startswith("no reward: none was learned and none is set; call ~/set_reward")
+    agent.configure(replace(CONFIG.decision, policy="prior"))
+    assert refusal() == "", "the prior does what was done, whatever for"
+    agent.configure(CONFIG.decision)
+    agent.set_reward(written("position.x"))
+    assert refusal() == ""
 
 
 def test_a_cost_of_time_is_a_reward_although_it_is_the_same_everywhere(
