@@ -7,6 +7,11 @@ else
   _dvf_root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 fi
 
+# The names of a package's Python files; install/ links to each of them.
+_dvf_modules() {
+  (cd "$1" && find . -name '*.py' | sort)
+}
+
 _dvf_env() {
   local root=$1 libs mode
   if [ ! -e "$root/.venv/.installed" ] || [ ! -e "$root/install/.built" ]; then
@@ -26,6 +31,10 @@ _dvf_env() {
         "or open a shell without it" >&2
       return 1 ;;
   esac
+
+  if [ "$(_dvf_modules "$root/dvf_ros")" != "$(_dvf_modules "$root/install/dvf_ros/lib/python3.12/site-packages/dvf_ros")" ]; then
+    echo "env.sh: dvf_ros has other files than when it was installed: run \`make setup\`" >&2
+  fi
 
   export VIRTUAL_ENV=$root/.venv
   case ":$PATH:" in
@@ -55,9 +64,9 @@ if _dvf_env "$_dvf_root"; then
     . "$_dvf_root/install/local_setup.bash"
   fi
   unset _dvf_root
-  unset -f _dvf_env
+  unset -f _dvf_env _dvf_modules
 else
   unset _dvf_root
-  unset -f _dvf_env
+  unset -f _dvf_env _dvf_modules
   return 1
 fi

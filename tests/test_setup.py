@@ -176,6 +176,29 @@ def test_env_sh_without_setup_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / "install" / ".built").exists(), reason="not made by `make setup`")
+def test_env_sh_says_when_the_package_has_files_that_are_not_installed(tmp_path: Path) -> None:
+    """As after a `git pull`: the new modules would be missing, at some later import."""
+    installed = tmp_path / "install" / "dvf_ros" / "lib" / "python3.12" / "site-packages" / "dvf_ros"
+    for folder in (installed, tmp_path / "dvf_ros", tmp_path / ".venv"):
+        folder.mkdir(parents=True)
+    for file, text in {".venv/.installed": "", ".venv/.mode": "fallback", "install/.built": ""}.items():
+        (tmp_path / file).write_text(text)
+    (tmp_path / "install" / "local_setup.bash").touch()
+    (tmp_path / "env.sh").write_text((ROOT / "env.sh").read_text())
+
+    def said() -> str:
+        clean = {"PATH": os.environ["PATH"]}
+        return subprocess.run(
+            ["bash", "-c", ". ./env.sh"], cwd=tmp_path, env=clean, capture_output=True, text=True, check=True
+        ).stderr
+
+    for folder in (installed, tmp_path / "dvf_ros"):
+        (folder / "old.py").touch()
+    assert said() == ""
+    (tmp_path / "dvf_ros" / "new.py").touch()
+    assert said() == "env.sh: dvf_ros has other files than when it was installed: run `make setup`\n"
+
+
 @pytest.mark.parametrize(("before", "after"), [("", "LOCALHOST"), ("SUBNET", "SUBNET")])
 def test_env_sh_keeps_discovery_on_the_machine_unless_told(before: str, after: str) -> None:
     env = {name: value for name, value in os.environ.items() if name != "ROS_AUTOMATIC_DISCOVERY_RANGE"}
