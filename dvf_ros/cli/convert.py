@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.cells import cell_len
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -153,12 +154,27 @@ def summarize(report: Report, dataset: Path, console: Console) -> None:
         console.print(f"… and {len(bags) - ROWS} more")
     for warning in (*_common_warnings(report), *report.warnings):
         console.print(f"[bold red]![/] {escape(warning)}")
+    words = _behaviors(report, console.width)
+    console.print(words, markup=False, highlight=False, no_wrap=True, overflow="ellipsis")
     broken = f", {len(report.broken)} broken" if report.broken else ""
     console.print(
         f"{report.episodes} episodes, {report.frames} frames from {len(report.bags)} bags{broken}: '{dataset}'; "
         f"all of it in {dataset / REPORT}",
         markup=False,
     )
+
+
+def _behaviors(report: Report, width: int) -> str:
+    """The behaviors and how many episodes each has, those of most first, as many as fit a line."""
+    items = [f"{name or 'not named'} ({count})" for name, count in report.behaviors.items()]
+    line = "episodes by behavior: "
+    for shown, item in enumerate(items):
+        longer = f"{line}, {item}" if shown else f"{line}{item}"
+        rest = len(items) - shown - 1
+        if shown and cell_len(f"{longer}, … and {rest} more" if rest else longer) > width:
+            return f"{line}, … and {rest + 1} more"
+        line = longer
+    return line
 
 
 def _common_warnings(report: Report) -> list[str]:

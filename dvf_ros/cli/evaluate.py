@@ -44,7 +44,12 @@ class Evaluate:
     without rewards, or without distillation, has no actor.
     """
 
-    checkpoints: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    # tyro takes an empty tuple for a default; require_simulated refuses it.
+    checkpoints: Annotated[
+        tuple[Path, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="CHECKPOINT [CHECKPOINT ...]", help_behavior_hint="(required)"),
+    ]
     """Checkpoints to compare (the .yaml of each)."""
     first_seed: int = 100_000
     """Episodes take the seeds from this one on, the same for every controller."""

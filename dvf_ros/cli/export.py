@@ -24,9 +24,9 @@ class Export:
     `dvf import` and, for bags, `dvf convert` give the same frames back.
     """
 
-    dataset: Annotated[Path, tyro.conf.Positional]
+    dataset: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Dataset folder."""
-    target: Annotated[Path, tyro.conf.Positional]
+    target: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="TARGET")]
     """New folder (lerobot, mcap) or new .hdf5 file (robomimic)."""
     format: Literal["lerobot", "robomimic", "mcap"]
     """Whose format."""

@@ -14,7 +14,7 @@ from dvf_ros.cli.console import Console
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.data.exchange import UNPLACED, ExchangeError, new_folder, write_imported
-from dvf_ros.data.lerobot_import import read_lerobot
+from dvf_ros.data.lerobot_import import left_out, read_lerobot
 from dvf_ros.data.robomimic_import import read_robomimic
 
 
@@ -25,9 +25,9 @@ class Import:
     The data needs no ROS behind it: without a spec one is drafted from its names, good for training.
     """
 
-    source: Annotated[Path, tyro.conf.Positional]
+    source: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
     """Folder with meta/info.json, or HDF5 file."""
-    dataset: Annotated[Path, tyro.conf.Positional]
+    dataset: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """New dataset folder."""
     spec: Path | None = None
     """Robot spec; by default the one that `dvf export` left in the source, or a draft."""
@@ -36,8 +36,10 @@ class Import:
 def main(args: Import) -> int:
     """Import, and say what came; returns the exit status."""
     spec = RobotSpec.load(args.spec) if args.spec else None
+    passed_over: dict[str, str] = {}
     if (args.source / "meta" / "info.json").exists():
         spec, episodes = read_lerobot(args.source, spec)
+        passed_over = left_out(args.source)
     elif args.source.is_file() and h5py.is_hdf5(args.source):
         spec, episodes = read_robomimic(args.source, spec)
     else:
@@ -56,6 +58,9 @@ def main(args: Import) -> int:
         f"actions known in {dataset.action_mask.sum() / steps:.0%} of the steps, rewards in"
         f" {dataset.reward_mask.sum() / steps:.0%}, success of {int(np.isfinite(dataset.success).sum())} episodes"
     )
+    if passed_over:
+        words = ", ".join(f"{name} ({why})" for name, why in passed_over.items())
+        console.print(f"left out: {words}", markup=False, highlight=False)
     unplaced = sum(UNPLACED in quality for quality in dataset.quality)
     if unplaced:
         console.print(

@@ -23,7 +23,6 @@ from dvf_ros.data.inspection import Inspection, Topic, inspect_bag
 
 LONGEST_VALUE = 100  # characters of recorder metadata shown; a spec has many
 COLORS = {"state": "cyan", "action": "yellow", "outcome": "green", "none": "dim"}
-LAST = "could be"
 COLUMNS: dict[str, JustifyMethod] = {
     "topic": "left",
     "type": "left",
@@ -34,7 +33,7 @@ COLUMNS: dict[str, JustifyMethod] = {
     "longest silence s": "right",
     "gaps": "right",
     "header's clock": "left",
-    LAST: "left",
+    "could be": "left",
 }
 WIDEST = 10_000  # characters that a table may ask for
 
@@ -86,10 +85,10 @@ def _print(bag: Inspection, console: Console) -> None:
     rows = [_row(topic) for topic in topics]
     table = Table(box=None, header_style="bold")
     for name, justify in COLUMNS.items():
-        table.add_column(name, justify=justify, no_wrap=name != LAST)
+        table.add_column(name, justify=justify)
     for row in rows:
         table.add_row(*row)
-    if console.measure(table, options=console.options.update(width=WIDEST)).minimum <= console.width:
+    if console.measure(table, options=console.options.update(width=WIDEST)).maximum <= console.width:
         console.print(table)
     else:
         _print_listed(rows, console)

@@ -74,11 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(name: str, rest: Sequence[str]) -> int:
-    from dvf_ros.core.parsing import nearest
-
     if name in ("", "-h", "--help"):
         print(_help())
         return 0 if name else 2
+    from dvf_ros.core.parsing import nearest
+
     if name not in COMMANDS:
         print(f"dvf: unknown command '{name}'; {nearest(name, COMMANDS)}", file=sys.stderr)
         return 2

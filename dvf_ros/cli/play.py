@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +13,7 @@ import tyro
 from rich.progress import track
 
 from dvf_ros.cli.console import Console
+from dvf_ros.cli.shipped import shipped_file
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.core.worker_pool import WorkerPool
@@ -29,9 +30,9 @@ from dvf_ros.sim.topics import SpecView
 class Play:
     """Let scripted play run in the simulation, without ROS, and write states and actions, no rewards, as a dataset."""
 
-    dataset: Annotated[Path, tyro.conf.Positional]
+    dataset: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """New dataset folder."""
-    spec: Path = Path("config/panda_play.yaml")
+    spec: Path = field(default_factory=lambda: shipped_file("config/panda_play.yaml"))
     """Robot spec (YAML)."""
     calm: int = 560
     """Episodes of the calm style."""

@@ -42,9 +42,9 @@ NO_REWARD = "The agent has learned no reward, so every state is worth the same. 
 class Report:
     """Draw, on one HTML page, how far an agent's values, futures and scores can be trusted on a dataset."""
 
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """The agent (the .yaml of its checkpoint)."""
-    dataset: Annotated[Path, tyro.conf.Positional]
+    dataset: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Dataset folder: best one of episodes that the agent was not trained on."""
     evaluation: Path | None = None
     """What `dvf evaluate` wrote, for the success of controllers."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.progress import Progress
@@ -16,10 +16,12 @@ from rich.progress import Progress
 from dvf_ros.cli.console import Console
 from dvf_ros.cli.convert import Convert
 from dvf_ros.cli.convert import main as convert
-from dvf_ros.cli.evaluate import Evaluate
+from dvf_ros.cli.evaluate import Evaluate, require_simulated
 from dvf_ros.cli.evaluate import main as evaluate
+from dvf_ros.cli.shipped import shipped_file
 from dvf_ros.cli.train import Train
 from dvf_ros.cli.train import main as train
+from dvf_ros.learning.checkpoint import CheckpointError
 from dvf_ros.learning.config import require_at_least
 
 PATIENCE = 30.0
@@ -32,8 +34,8 @@ class Reproduce:
 
     episodes: int = 400
     """Episodes to collect, round robin over the scripted behaviors."""
-    shipped: Path = Path("resource/panda_lift.yaml")
-    """The checkpoint to compare with."""
+    shipped: Path | None = field(default_factory=lambda: shipped_file("resource/panda_lift.yaml"))
+    """The checkpoint to compare with; None: the new one is evaluated alone."""
     evaluation_episodes: int = 50
     """Episodes per controller in the evaluation."""
     folder: Path = Path("results/reproduce")
@@ -44,13 +46,19 @@ class Reproduce:
 
 
 def main(args: Reproduce) -> int:
-    """Run the four steps; the first that fails ends it with its status."""
+    """Run the four steps; the first that fails ends it with its status.
+
+    Raises CheckpointError, before the first one, where there is nothing to compare with.
+    """
     console = Console()
     if shutil.which("ros2") is None:
         console.print("ros2 is not on the PATH: source the environment first (. ./env.sh)")
         return 1
     bags, dataset, checkpoint = args.folder / "bags", args.folder / "dataset", args.folder / "panda_lift.yaml"
-    checkpoints = (checkpoint, args.shipped) if args.shipped.exists() else (checkpoint,)
+    checkpoints: tuple[Path, ...] = (checkpoint,)
+    if args.shipped:
+        _require_comparable(args.shipped)
+        checkpoints = (checkpoint, args.shipped)
     steps: list[tuple[str, Callable[[], int]]] = [
         ("collect", lambda: _collect(bags, args)),
         ("convert", lambda: convert(Convert((bags, dataset)))),
@@ -73,6 +81,16 @@ def main(args: Reproduce) -> int:
     minutes = (time.perf_counter() - begin) / 60
     console.print(f"all of it: {minutes:.1f} minutes; figures in {args.folder}", markup=False)
     return 0
+
+
+def _require_comparable(path: Path) -> None:
+    """Raise CheckpointError where a checkpoint cannot be evaluated: long before its turn."""
+    try:
+        require_simulated((path,))
+    except CheckpointError as error:
+        raise CheckpointError(
+            f"--shipped: {error}; or name another checkpoint, or compare with none: --shipped None"
+        ) from error
 
 
 def _collect(bags: Path, args: Reproduce) -> int:

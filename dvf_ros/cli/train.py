@@ -30,9 +30,9 @@ class Train:
     share of every batch, all take the mean of their gradients, and the first one writes.
     """
 
-    dataset: Annotated[Path, tyro.conf.Positional]
+    dataset: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Dataset folder, as `dvf convert` makes it."""
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """Where to write: NAME.yaml, with NAME.safetensors beside it."""
     training: TrainingConfig = field(default_factory=TrainingConfig)
     """What shapes the weights."""

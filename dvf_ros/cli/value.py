@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -15,15 +15,17 @@ from rich.table import Table
 
 from dvf_ros.cli.console import Console
 from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.core.results import write_results
 from dvf_ros.core.spec_differences import differences
+from dvf_ros.core.writing import require_writable
 from dvf_ros.data.checks import require_usable
 from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning.agent import DvfAgent
-from dvf_ros.learning.checkpoint import load_alike
+from dvf_ros.learning.checkpoint import CheckpointError, common_name, load_alike
 from dvf_ros.learning.config import DecisionConfig, require_at_least
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
 from dvf_ros.learning.report.returns import recorded_rewards
-from dvf_ros.learning.report.worth import DOUBTS, worth_by_agent, worth_by_all
+from dvf_ros.learning.report.worth import DOUBTS, Worth, worth_by_agent, worth_by_all
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Value:
     `--training.behavior-drop 1`: that one values them all as who was recorded.
     """
 
-    checkpoint: Annotated[Path, tyro.conf.Positional]
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
     """The agent (the .yaml of its checkpoint)."""
-    dataset: Annotated[Path, tyro.conf.Positional]
+    dataset: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="DATASET")]
     """Dataset folder; episodes of one behavior are by one controller."""
     also: tuple[Path, ...] = ()
     """Other agents, trained like this one on the same data but with other seeds (--training.seed). Values are then the
@@ -58,6 +60,8 @@ class Value:
     """First states that all controllers are valued from, drawn from all episodes."""
     seed: int = 0
     """Of the choice of states and of all noise."""
+    result: Path | None = Path("results/worth.json")
+    """Where the table goes, as JSON; None: nowhere."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "starts")
@@ -66,13 +70,20 @@ class Value:
 
 
 def main(args: Value) -> int:
-    """Print the controllers, the best one first."""
+    """Print the controllers, the best one first, and write them down.
+
+    Raises CheckpointError, before anything is valued, where there is no reward to value states by.
+    """
+    if args.result:
+        require_writable(args.result)
     dataset = Dataset.open(args.dataset)
     require_usable(dataset)
-    agents = load_alike((args.checkpoint, *args.also), dataset.spec)
-    for agent in agents:
+    paths = (args.checkpoint, *args.also)
+    agents = load_alike(paths, dataset.spec)
+    for path, agent in zip(paths, agents, strict=True):
         if args.reward:
             agent.set_reward(parse_expression(args.reward, agent.spec))
+        _require_reward(path, agent)
         hop = agent.decision.hop if args.hop is None else args.hop
         agent.configure(replace(agent.decision, behavior="dropped", futures=args.futures, hop=hop))
     rng = np.random.default_rng(args.seed)
@@ -91,12 +102,9 @@ def main(args: Value) -> int:
         )
         for index in range(len(dataset.behavior_names))
     ]
+    found.sort(key=lambda one: -(one.corrected or one.value)[0])
     corrected = any(one.corrected for one in found)
-    table = Table("controller", "known by", "value", "±", *(["corrected", "±"] if corrected else []))
-    for one in sorted(found, key=lambda one: -(one.corrected or one.value)[0]):
-        numbers = (*one.value, *(one.corrected or ()))
-        table.add_row(escape(one.controller), one.known_by, *(f"{number:.3g}" for number in numbers))
-    console.print(table)
+    console.print(_table(found, corrected))
     console.print(
         f"discounted returns from {len(starts)} first states; reward: {agents[0].reward_summary}", markup=False
     )
@@ -104,7 +112,40 @@ def main(args: Value) -> int:
     console.print("±, a standard deviation: on average " + ", ".join(map("{:.2g} {}".format, doubts, DOUBTS)))
     if corrected:
         console.print("± of what is corrected: how far controllers like these lay from it, chance in returns left out")
+    if args.result:
+        figures = {
+            "agents": [str(common_name(path)) for path in paths],
+            "reward": agents[0].reward_name,
+            "starts": len(starts),
+            "controllers": {one.controller: _figures(one) for one in found},
+        }
+        write_results(args.result, figures, [], [args.seed])
     return 0
+
+
+def _require_reward(path: Path, agent: DvfAgent) -> None:
+    """Raise CheckpointError where every controller would be worth 0."""
+    if not agent.rewarded:
+        raise CheckpointError(
+            f"'{path}': expected an agent with a learned reward, found none: its training data held no reward other "
+            "than 0, so every controller would be worth 0; write one over the spec's fields: --reward 'EXPRESSION'"
+        )
+
+
+def _table(found: Sequence[Worth], corrected: bool) -> Table:
+    table = Table("controller", "known by", "value", "±", *(["corrected", "±"] if corrected else []))
+    for one in found:
+        numbers = (*one.value, *(one.corrected or ()))
+        table.add_row(escape(one.controller), one.known_by, *(f"{number:.3g}" for number in numbers))
+    return table
+
+
+def _figures(one: Worth) -> dict[str, object]:
+    value, deviation = one.value
+    figures: dict[str, object] = {"known_by": one.known_by, "value": value, "deviation": deviation}
+    if one.corrected:
+        figures["corrected"], figures["corrected_deviation"] = one.corrected
+    return figures
 
 
 def _correction(agent: DvfAgent, folder: Path, seed: int, console: Console) -> DriverProcess:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dvf_ros.core.parsing import nearest
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_reader import BagReader, bag_digest, find_namespace, recorded_topics, resolve
 from dvf_ros.data.bag_storage import BagError
@@ -86,8 +87,12 @@ def _fill(report: BagReport, bag: Path, spec: RobotSpec, options: Options, part:
         cutter = EpisodeCutter(spec, label, options.min_frames, options.cutting)
         events = {resolve(topic.removeprefix("/"), namespace): topic for topic in options.cutting.events}
         events |= {topic: topic for topic in options.cutting.events}
-        missing = [topic for topic in options.cutting.events if not {topic, f"{namespace}{topic}"} & set(reader.types)]
-        report.warnings += [f"no message on '{topic}', which should cut episodes" for topic in missing]
+        types = reader.types
+        idle = [topic for topic in options.cutting.events if not {topic, f"{namespace}{topic}"} & set(types)]
+        uncut = [f"no message on '{topic}', which should cut episodes; {nearest(topic, types)}" for topic in idle]
+        report.warnings += uncut
+        named = {source.topic: resolve(source.topic, namespace) for source in spec.action}
+        report.silent_actions = {topic: nearest(name, types) for topic, name in named.items() if name not in types}
         counts: Counter[str] = Counter()
         largest = Largest(spec)
         writer = DatasetWriter(part, spec)
@@ -117,7 +122,7 @@ def _fill(report: BagReport, bag: Path, spec: RobotSpec, options: Options, part:
     report.status = "converted" if cut.kept else "empty"
     if not cut.kept:
         silent = f"nothing usable on {', '.join(cutter.silent)}" if cutter.silent else ""
-        reasons = [*cut.dropped, *cut.refused, *filter(None, [silent]), *clock_warnings(cutter.audits)]
+        reasons = [*uncut, *cut.dropped, *cut.refused, *filter(None, [silent]), *clock_warnings(cutter.audits)]
         report.reason = f"no episode: {'; '.join(reasons) or 'the state topics never all reported'}"
 
 

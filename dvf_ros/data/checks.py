@@ -38,6 +38,11 @@ def remarks(dataset: Dataset) -> list[str]:
         found.append("One episode only: nothing tells what the robot does from what it did this once.")
     if not dataset.reward_mask.any():
         found.append("No reward is known: nothing predicts one. Write one by hand where values are asked for.")
+    elif not dataset.rewards[dataset.reward_mask].any():
+        found.append(
+            "All known rewards are 0: nothing tells good from bad. Write a reward by hand where values are asked for"
+            " (--reward, or ~/set_reward of the controller), or record an outcome whose reward says what is good."
+        )
     found += _scarcity(dataset)
     still = np.flatnonzero(~moving(dataset))
     if len(still):

@@ -54,7 +54,7 @@ def convert(
     known = dict(zip(bags, digests, strict=True))
     reports = {bag: BagReport(bag.name, digest) for bag, digest in known.items()}
     inputs = inputs_of(spec, options, [with_label(reports[bag], bag, labels) for bag in bags])
-    idle = labels.warnings(bag.name for bag in bags)
+    idle = labels.warnings(bags)
     if earlier and earlier.inputs == inputs and _opens(folder):
         return dataclasses.replace(earlier, warnings=_warnings(earlier.bags, idle))
     first_of: dict[str, Path] = {}
@@ -136,8 +136,7 @@ def assemble(
     ordered = sorted(_without_duplicates(reports), key=lambda report: (report.source, report.digest))
     whole = Report(inputs_of(spec, options, reports), tuple(ordered), _warnings(ordered, idle))
     if not whole.episodes:
-        problems = "; ".join(f"{bag.source}: {bag.reason}" for bag in whole.bags)
-        raise ConversionError(f"no episode could be used, so there is no dataset: {problems}")
+        raise ConversionError(f"no episode could be used, so there is no dataset: {_problems(whole.bags)}")
     writer = DatasetWriter(folder, spec)
     try:
         for bag in whole.bags:
@@ -157,7 +156,28 @@ def assemble(
 
 
 def _warnings(bags: Sequence[BagReport], idle: Sequence[str]) -> tuple[str, ...]:
-    return (*unit_warnings([(bag.source, bag.largest) for bag in bags if bag.kept]), *idle)
+    units = unit_warnings([(bag.source, bag.largest) for bag in bags if bag.kept])
+    return (*_silent_actions(bags), *units, *idle)
+
+
+def _silent_actions(bags: Sequence[BagReport]) -> list[str]:
+    """The action topics that have no message in any bag that was read; some bags without actions are nothing odd."""
+    read = [bag.silent_actions for bag in bags if bag.status in ("converted", "empty")]
+    return [
+        f"no message on the action topic '{topic}' in any bag; {hint}"
+        for topic, hint in (read[0] if read else {}).items()
+        if all(topic in silent for silent in read)
+    ]
+
+
+def _problems(bags: Sequence[BagReport]) -> str:
+    """Why bags gave no episode, each reason once."""
+    names: dict[str, list[str]] = {}
+    for bag in bags:
+        names.setdefault(bag.reason, []).append(bag.source)
+    return "; ".join(
+        f"{first}{f' and {len(others)} more' if others else ''}: {reason}" for reason, (first, *others) in names.items()
+    )
 
 
 def _opens(folder: Path) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -35,22 +35,28 @@ class Labels:
         for name in _names(bag.name):
             if name in self.table:
                 return self.table[name], "table"
-        found = self.pattern.search(bag.resolve().as_posix()) if self.pattern else None
-        if found:
+        if found := self._match(bag):
             named = found.groupdict().get("behavior")
             return named or (found.group(1) if found.re.groups else found.group()) or "", "pattern"
         return recorded, "metadata" if recorded else "nowhere"
 
-    def warnings(self, bags: Iterable[str]) -> list[str]:
-        """What of the table labels none of `bags` (names of files or folders), in one line; empty if all of it does."""
-        known = {name for bag in bags for name in _names(bag)}
-        idle = [name for name in self.table if name not in known]
-        if not idle:
-            return []
-        names = ", ".join(f"'{name}'" for name in idle[:SHOWN]) + (", …" if len(idle) > SHOWN else "")
-        return [
-            f"the table of behaviors names no bag of these in {len(idle)} of its {len(self.table)} entries: {names}"
-        ]
+    def warnings(self, bags: Sequence[Path]) -> list[str]:
+        """What of table and pattern labels none of `bags`, in a line each; empty if all of it does."""
+        found = []
+        known = {name for bag in bags for name in _names(bag.name)}
+        if idle := [name for name in self.table if name not in known]:
+            names = ", ".join(f"'{name}'" for name in idle[:SHOWN]) + (", …" if len(idle) > SHOWN else "")
+            found.append(
+                f"the table of behaviors names no bag of these in {len(idle)} of its {len(self.table)} entries: {names}"
+            )
+        if self.pattern and not any(map(self._match, bags)):
+            found.append(
+                f"the pattern '{self.pattern.pattern}' matches none of {len(bags)} bags; it is searched in their paths"
+            )
+        return found
+
+    def _match(self, bag: Path) -> re.Match[str] | None:
+        return self.pattern.search(bag.resolve().as_posix()) if self.pattern else None
 
 
 NO_LABELS = Labels()

@@ -2,12 +2,13 @@
 
 Other people's data holds no masks: every action is taken as known but an episode's last, whose next state is not
 there (its reward neither). `next.done` does not tell a true end from a time-out, so their episodes count as cut off.
-The behavior is the episode's task; cameras are passed over.
+The behavior is the episode's task; cameras are left out, as is what is neither state, action nor outcome by its name.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,9 @@ from dvf_ros.data.exchange import ExchangeError, about_from, check_names, check_
 STATES = ("observation.state", "observation.environment_state")
 ABOUT = ("behavior", "success", "terminated", "truncated", "source", "source_digest", "quality")
 OURS = {"action_mask": "action_mask", "reward_mask": "reward_mask", "stamp": "stamps"}
+USED = (*STATES, "action", "next.reward", "next.success", *OURS)
+BOOKKEEPING = ("timestamp", "frame_index", "episode_index", "index", "task_index", "next.done")
+NUMBERS = re.compile(r"(float|u?int)\d+|bool")
 BATCH = 1 << 14
 
 
@@ -51,6 +55,16 @@ def read_lerobot(folder: str | Path, spec: RobotSpec | None = None) -> tuple[Rob
     if action:
         check_names(f"'{folder}', action", action["action"], spec.action_names)
     return spec, _episodes(folder, features, list(state), spec)
+
+
+def left_out(folder: str | Path) -> dict[str, str]:
+    """Why, by name, of the features that `read_lerobot` makes nothing of."""
+    features = _info(Path(folder))["features"]
+    return {
+        name: "neither state, action nor outcome by its name" if NUMBERS.fullmatch(about["dtype"]) else "not numbers"
+        for name, about in features.items()
+        if name not in (*USED, *BOOKKEEPING)
+    }
 
 
 def _info(folder: Path) -> dict[str, Any]:
@@ -88,7 +102,7 @@ def _names(feature: dict[str, Any]) -> list[str]:
 
 def _episodes(folder: Path, features: dict, states: list[str], spec: RobotSpec) -> Iterator[Episode]:
     about = _about(folder)
-    wanted = [name for name in (*states, "action", "next.reward", "next.success", *OURS) if name in features]
+    wanted = [name for name in USED if name in features]
     for index, columns in _by_episode(folder, wanted):
         if index not in about:
             raise ExchangeError(f"'{folder}': episode {index} is in data/ and not in meta/episodes")

@@ -49,6 +49,6 @@ def convert_on_ray(
     job = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work, concurrency=workers)
     done = {row["place"]: BagReport(**json.loads(row["report"])) for row in job.take_all()}
     reports = [with_label(done[place], bag, labels) for place, bag in enumerate(bags)]
-    whole = assemble(folder, spec, options, reports, [parts], labels.warnings(bag.name for bag in bags))
+    whole = assemble(folder, spec, options, reports, [parts], labels.warnings(bags))
     shutil.rmtree(parts)
     return whole

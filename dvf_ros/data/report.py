@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,8 @@ class BagReport:
     """What became of one bag: `converted`, `empty` (read, but no episode), `broken`, or a `duplicate` of another.
 
     `sources` says by source whose stamps counted, how it was brought to the ticks, and what was odd; `largest` the
-    largest magnitude of each number; `warnings` what may have spoilt numbers.
+    largest magnitude of each number; `warnings` what may have spoilt numbers; `silent_actions` which of the spec's
+    action topics have no message, each with a hint at one that has.
     """
 
     source: str
@@ -38,6 +40,7 @@ class BagReport:
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     largest: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    silent_actions: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> BagReport:
@@ -75,6 +78,14 @@ class Report:
     def frames(self) -> int:
         """How many frames the dataset has."""
         return sum(bag.frames for bag in self.bags)
+
+    @property
+    def behaviors(self) -> dict[str, int]:
+        """How many episodes each behavior has, those of most first; its name is empty where nobody gave one."""
+        counts: Counter[str] = Counter()
+        for bag in self.bags:
+            counts[bag.behavior] += len(bag.kept)
+        return dict((+counts).most_common())
 
     @classmethod
     def read(cls, path: Path) -> Report | None:

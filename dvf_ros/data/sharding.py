@@ -56,7 +56,7 @@ def convert_shard(
         "count": count,
         "spec": spec.text,
         "options": dataclasses.asdict(options),
-        "warnings": labels.warnings(bag.name for bag in bags),
+        "warnings": labels.warnings(bags),
         "bags": {str(place): dataclasses.asdict(reports[bag]) for place, bag in own.items()},
     }
     write_json(folder / SHARD, about)

@@ -11,6 +11,7 @@ import pytest
 
 from dvf_ros.cli import evaluate
 from dvf_ros.cli.closed_loop import EpisodeOutcome, run_episode
+from dvf_ros.cli.console import Console
 from dvf_ros.cli.evaluate import Controller, Evaluate, main, paired_interval
 from dvf_ros.cli.main import main as dvf
 from dvf_ros.core.spec import RobotSpec
@@ -46,7 +47,7 @@ def test_a_few_pairs_are_no_clear_gain() -> None:
     assert paired_interval(np.ones(10))[0] > 0.0
 
 
-def played(controller: Controller, seeds: range, args: Evaluate) -> Iterator[EpisodeOutcome]:
+def played(controller: Controller, seeds: range, args: Evaluate, console: Console) -> Iterator[EpisodeOutcome]:
     """Success by all, but for what cannot run: as the real episodes do, it configures the agent."""
     evaluate._prepare(controller)
     return (EpisodeOutcome(seed, True, True, np.zeros((1, 30)), np.ones(1, bool)) for seed in seeds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from dvf_ros.cli.main import main as dvf
 from dvf_ros.data.conversion import convert
 from dvf_ros.data.dataset import ARRAYS, Dataset
 from tests.data.bag_making import custom, write_reach
+from tests.data.test_lerobot import write_foreign
 
 
 @pytest.fixture
@@ -58,6 +60,28 @@ def test_an_import_that_fails_leaves_no_folder(converted: Path, tmp_path: Path) 
     file.write_bytes(b"cut off")
     assert dvf(["import", str(tmp_path / "out"), str(tmp_path / "back")]) == 1
     assert not (tmp_path / "back").exists()
+
+
+def test_what_an_import_leaves_out_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_foreign(tmp_path / "so100")
+    assert dvf(["import", str(source), str(tmp_path / "data")]) == 0
+    assert "left out: observation.images.top (not numbers)\n" in capsys.readouterr().out
+    file = source / "meta" / "info.json"
+    info = json.loads(file.read_text())
+    del info["features"]["observation.images.top"]
+    file.write_text(json.dumps(info))
+    assert dvf(["import", str(source), str(tmp_path / "blind")]) == 0
+    assert "left out: observation" not in capsys.readouterr().out
+    info["features"] |= {
+        "observation.effort": {"dtype": "float32", "shape": [2], "names": None},
+        "timestamp": {"dtype": "float32", "shape": [1], "names": None},
+        "words[/b]": {"dtype": "string", "shape": [1], "names": None},
+    }
+    file.write_text(json.dumps(info))
+    assert dvf(["import", str(source), str(tmp_path / "more")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out: observation.effort (neither state, action nor outcome by its name), words[/b] (not num" in said
+    assert "timestamp" not in said
 
 
 def test_names_with_brackets_are_printed_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,6 +45,29 @@ def test_every_option_is_explained(command: str, capsys: pytest.CaptureFixture[s
     assert [name for name, words in said if not words] == []
 
 
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("play", ["DATASET"]),
+        ("import", ["SOURCE", "DATASET"]),
+        ("export", ["DATASET", "TARGET"]),
+        ("train", ["DATASET", "CHECKPOINT"]),
+        ("evaluate", ["CHECKPOINT [CHECKPOINT ...]"]),
+        ("value", ["CHECKPOINT", "DATASET"]),
+        ("report", ["CHECKPOINT", "DATASET"]),
+    ],
+)
+def test_arguments_are_called_what_they_are(
+    command: str, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        dvf([command, "--help"])
+    said, _, _ = capsys.readouterr().out.partition("-h, --help")
+    usage = said.splitlines()[0].replace("[OPTIONS] ", "")
+    assert f"{usage} ".startswith(f"usage: dvf {command} [-h] {' '.join(arguments)} ")
+    assert said.count("(required)") == len(arguments) and "(default" not in said
+
+
 def test_settings_of_training_and_deciding_say_unit_and_range(capsys: pytest.CaptureFixture[str]) -> None:
     said = dict(explained("train", capsys))
     for group, settings in (("training", TrainingConfig), ("decision", DecisionConfig)):

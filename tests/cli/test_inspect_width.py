@@ -56,6 +56,20 @@ def test_what_the_table_says_is_listed_where_it_does_not_fit(
     )
 
 
+def test_the_table_is_whole_or_there_is_none(
+    bag: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = []
+    for width in range(120, 260, 10):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert dvf(["inspect", str(bag)]) == 0
+        out = capsys.readouterr().out
+        assert "…" not in out and " ".join(out.split()).count("action 'cmd' in its name") == 1
+        tables.append("definition  messages" in out)
+        assert ("could be" in out.splitlines()[1]) == tables[-1]
+    assert tables == sorted(tables) and {*tables} == {False, True}
+
+
 def test_a_name_that_is_longer_than_the_terminal_is_left_whole(
     bag: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

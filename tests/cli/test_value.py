@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from dataclasses import replace
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dvf_ros.cli.main import main as dvf
 from dvf_ros.cli.value import Value, main
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
@@ -18,6 +20,15 @@ from dvf_ros.learning.checkpoint import save_checkpoint
 from dvf_ros.learning.training import train
 from tests.data.datasets import write_dataset
 from tests.learning.small import CONFIG, SPEC, dataset, driven, episode
+
+
+@pytest.fixture(autouse=True)
+def results_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def written() -> dict[str, object]:
+    return json.loads(Path("results/worth.json").read_text())["figures"]
 
 
 @pytest.mark.parametrize(("representation", "known"), [("index", "name"), ("context", "motion")])
@@ -35,6 +46,16 @@ def test_every_controller_is_valued(
     rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("│")}
     assert f" {known}" in rows["a"]
     assert ("motion: 2 episodes" if representation == "context" else "nothing") in rows["stranger"]
+    controllers = written()["controllers"]
+    for name, one in controllers.items():
+        assert one.keys() == {"known_by", "value", "deviation"} and one["known_by"] in rows[name]
+        assert [f"{one[key]:.3g}" for key in ("value", "deviation")] == rows[name].replace("│", " ").split()[-2:]
+    assert written() == {
+        "agents": [str(tmp_path / "agent")],
+        "reward": "learned",
+        "starts": 3,
+        "controllers": controllers,
+    }
 
 
 def test_an_agent_that_was_never_told_who_drives_knows_no_name(
@@ -116,6 +137,13 @@ def test_what_others_earned_corrects_the_value(
     corrected = [float(row[4]) for row in rows if row[0].startswith("driver")]
     assert len(corrected) == 2 and corrected == sorted(corrected, reverse=True), "the best one first"
     assert all(float(row[5]) > 0.0 for row in rows if row[0].startswith("driver"))
+    noted = [(one["corrected"], one["corrected_deviation"]) for one in written()["controllers"].values()]
+    assert noted == [
+        (pytest.approx(float(row[4]), rel=0.01), pytest.approx(float(row[5]), rel=0.01))
+        for row in rows
+        if row[0].startswith("driver")
+    ]
+    assert written()["reward"] == "position.x > 0"
     other = replace(CONFIG.training, representation="context", seed=1)
     save_checkpoint(train(many, replace(CONFIG, training=other))[0], tmp_path / "other.yaml", "", "")
     both = replace(args, reference=tmp_path / "reference", also=(tmp_path / "other.yaml",))
@@ -166,3 +194,29 @@ def test_states_alone_will_do(tmp_path: Path) -> None:
     nothing = np.zeros(dataset().frames, bool)
     write_dataset(tmp_path / "data", replace(dataset(), action_mask=nothing, reward_mask=nothing))
     assert main(Value(tmp_path / "agent.yaml", tmp_path / "data", futures=8)) == 0
+
+
+def test_without_a_reward_nothing_is_valued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Play has none, and labels of 0 alone are none: all would be worth 0 ± 0."""
+    agent, _ = train(replace(dataset(), reward_mask=np.zeros(dataset().frames, bool)), CONFIG)
+    save_checkpoint(agent, tmp_path / "agent.yaml", "", "")
+    write_dataset(tmp_path / "data", dataset())
+    words = ["value", "agent.yaml", "data", "--futures", "8"]
+    assert dvf(words) == 1
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.count("\n") == 1
+    assert said.err.startswith("dvf value: 'agent.yaml': expected an agent with a learned reward, found none")
+    assert "--reward 'EXPRESSION'" in said.err and not Path("results/worth.json").exists()
+    assert dvf([*words, "--reward", "position.x > 0"]) == 0
+    assert written()["reward"] == "position.x > 0"
+
+
+def test_the_table_is_written_nowhere_or_where_it_can_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_checkpoint(train(dataset(), CONFIG)[0], tmp_path / "agent.yaml", "", "")
+    write_dataset(tmp_path / "data", dataset())
+    words = ["value", "agent.yaml", "data", "--futures", "8", "--result"]
+    assert dvf([*words, "None"]) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"agent.yaml", "agent.safetensors", "data"}
+    capsys.readouterr()
+    assert dvf([*words, "data"]) == 1
+    assert capsys.readouterr() == ("", "dvf value: 'data': expected a file's name, found a folder\n")

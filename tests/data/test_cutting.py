@@ -11,6 +11,7 @@ import pytest
 from dvf_ros.cli.main import main as dvf
 from dvf_ros.core.parsing import ConfigError
 from dvf_ros.data.bag_conversion import Options
+from dvf_ros.data.bag_search import ConversionError
 from dvf_ros.data.bag_writer import Qos
 from dvf_ros.data.conversion import convert
 from dvf_ros.data.cutting import Cutting
@@ -90,7 +91,18 @@ def test_a_service_call_cuts_once(tmp_path: Path) -> None:
 def test_an_event_that_never_comes_is_told(tmp_path: Path) -> None:
     bag = write_events(tmp_path / "bag", {})
     report = convert([bag], tmp_path / "data", options=Options(cutting=Cutting(end_on=("/halt",))), jobs=1)
-    assert "no message on '/halt', which should cut episodes" in report.bags[0].warnings
+    said = "no message on '/halt', which should cut episodes; known: /joint_states, /tip"
+    assert said in report.bags[0].warnings
+
+
+def test_an_event_that_never_begins_an_episode_is_told(tmp_path: Path) -> None:
+    for name, frames in (("one", 30), ("two", 31)):
+        write_events(tmp_path / "bags" / name, {4: "/go_on"}, frames)
+    said = "one and 1 more: no episode: no message on '/go_in', which should cut episodes; did you mean '/go_on'?"
+    with pytest.raises(ConversionError) as caught:
+        options = Options(cutting=Cutting(start_on=("/go_in",)))
+        convert([tmp_path / "bags"], tmp_path / "data", options=options, jobs=1)
+    assert said in str(caught.value) and "two:" not in str(caught.value)
 
 
 def test_behaviors_by_metadata_pattern_and_table(tmp_path: Path) -> None:
@@ -159,6 +171,15 @@ def test_words_of_a_table_are_what_is_written(tmp_path: Path) -> None:
     assert read_labels(table=tmp_path / "t.yaml").table == table
     (tmp_path / "t.csv").write_text("\ufeffbag,note,behavior\r\n2025_01_05,,no\r\n\r\n007,x,1e3\r\n", newline="")
     assert read_labels(table=tmp_path / "t.csv").table == {"2025_01_05": "no", "007": "1e3"}
+
+
+def test_a_pattern_that_matches_no_bag_is_told(tmp_path: Path) -> None:
+    bags = [write_reach(tmp_path / name, frames=frames) for name, frames in (("push1", 20), ("lift1", 21))]
+    words = "the pattern 'zzz' matches none of 2 bags; it is searched in their paths"
+    assert convert(bags, tmp_path / "data", jobs=1, labels=read_labels("zzz")).warnings == (words,)
+    again = convert(bags, tmp_path / "data", jobs=1, labels=read_labels("zzz"))
+    assert again.unchanged and again.warnings == (words,)
+    assert convert(bags, tmp_path / "data", jobs=1, labels=read_labels("push")).warnings == ()
 
 
 def test_entries_of_a_table_that_name_no_bag_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
