@@ -13,7 +13,7 @@ _dvf_modules() {
 }
 
 _dvf_env() {
-  local root=$1 libs mode
+  local root=$1 libs mode installed
   if [ ! -e "$root/.venv/.installed" ] || [ ! -e "$root/install/.built" ]; then
     echo "env.sh: expected what \`make setup\` makes in $root, found none or half of it: run \`make setup\` there" >&2
     return 1
@@ -32,8 +32,9 @@ _dvf_env() {
       return 1 ;;
   esac
 
-  if [ "$(_dvf_modules "$root/dvf_ros")" != "$(_dvf_modules "$root/install/dvf_ros/lib/python3.12/site-packages/dvf_ros")" ]; then
-    echo "env.sh: dvf_ros has other files than when it was installed: run \`make setup\`" >&2
+  installed=$root/install/dvf_ros/lib/python3.12/site-packages/dvf_ros
+  if [ -n "$(comm -23 <(_dvf_modules "$root/dvf_ros") <(_dvf_modules "$installed"))" ]; then
+    echo "env.sh: dvf_ros has files that are not installed yet: run \`make setup\`" >&2
   fi
 
   export VIRTUAL_ENV=$root/.venv

@@ -195,8 +195,10 @@ def test_env_sh_says_when_the_package_has_files_that_are_not_installed(tmp_path:
     for folder in (installed, tmp_path / "dvf_ros"):
         (folder / "old.py").touch()
     assert said() == ""
+    (installed / "generated.py").touch()
+    assert said() == ""
     (tmp_path / "dvf_ros" / "new.py").touch()
-    assert said() == "env.sh: dvf_ros has other files than when it was installed: run `make setup`\n"
+    assert said() == "env.sh: dvf_ros has files that are not installed yet: run `make setup`\n"
 
 
 @pytest.mark.parametrize(("before", "after"), [("", "LOCALHOST"), ("SUBNET", "SUBNET")])

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from dvf_ros.learning.config import Device
 
 
+NO_REWARD = "no reward: none was learned and none is set; set the parameter reward"
+
+
 class ValueMonitor(Node):
     """Estimates the value of the measured state, with its errors, from the spec's state topics alone.
 
@@ -101,7 +104,7 @@ class ValueMonitor(Node):
         stamp = self.get_clock().now().nanoseconds
         sample = self._aligner.sample(stamp)
         self._age = max(sample.ages)
-        self._problem = sample.problem
+        self._problem = sample.problem or ("" if self._agent.rewarded else NO_REWARD)
         if self._problem or not self._publisher.get_subscription_count():
             return
         begin = time.perf_counter()

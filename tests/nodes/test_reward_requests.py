@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import Point, PointStamped, PoseStamped
+from geometry_msgs.msg import Point, PointStamped, PoseStamped, Twist
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.srv import SetParametersAtomically
@@ -18,10 +19,11 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from dvf_ros.msg import ActionScores, ControllerStatus
 from dvf_ros.srv import SetReward
 from tests.nodes.harness import Observer, Processes, ros_domain, wait_for
-from tests.nodes.test_controller import CONFIG, LATCHED, Base, change_state, checkpoint, start
+from tests.nodes.test_controller import CONFIG, LATCHED, Base, change_state, checkpoint, moves, start
 
 __all__ = ["checkpoint"]  # the fixture
 
@@ -94,6 +96,53 @@ def test_a_reward_is_taken_up_at_the_next_tick_and_a_wrong_one_changes_nothing(
     assert answer.success and answer.message == "the learned reward, from 0 to 1"
     wait_for(lambda: nanoseconds(scores[-1]) > after and min(scores[-1].values) >= 0, "the learned reward again")
     assert processes.end(process) == 0
+
+
+@pytest.fixture
+def unrewarded(checkpoint: Path, tmp_path: Path) -> Path:
+    """The agent, as one that learned no reward."""
+    agent = load_checkpoint(checkpoint)
+    agent.reward.fit_range(torch.zeros(0))
+    return save_checkpoint(agent, tmp_path / "unrewarded.yaml", "digest", "commit")
+
+
+def test_without_a_reward_it_stays_stopped_until_there_is_one(
+    ros: tuple[Processes, Observer], unrewarded: Path
+) -> None:
+    processes, observer = ros
+    Base(observer, frame="odom")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    commands = observer.collect(Twist, "cmd_vel")
+    process = start(ros, unrewarded)
+    activate(observer)
+    wait_for(lambda: len(commands) > 5, "commands")
+    assert not any(moves([command]) for command in commands)
+    assert statuses[-1].reason.startswith("no reward: none was learned and none is set; call ~/set_reward")
+    assert statuses[-1].reward == "none"
+    assert observer.call(SetReward, "controller/set_reward", SetReward.Request(expression=ALWAYS)).success
+    wait_for(lambda: moves(commands), "motion")
+    assert processes.end(process) == 0
+
+
+def test_a_reward_and_the_reach_of_goals_may_be_parameters(ros: tuple[Processes, Observer], unrewarded: Path) -> None:
+    _, observer = ros
+    Base(observer, frame="odom")
+    statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+    points = observer.node.create_publisher(PointStamped, "controller/goal_point", 1)
+    start(ros, unrewarded, reward=ALWAYS, goal_reach=2.5)
+    activate(observer)
+    wait_for(lambda: statuses[-1].state == ControllerStatus.RUNNING, "motion by the reward")
+    assert statuses[-1].reward == ALWAYS
+    wait_for(points.get_subscription_count, "an ear for goals")
+    points.publish(PointStamped(header=Header(frame_id="odom"), point=Point(x=1.0)))
+    wait_for(lambda: statuses[-1].reward == "exp(-distance(position, [1, 0, 0]) / 2.5)", "the goal as reward")
+
+
+def test_a_reward_that_cannot_be_meant_is_told_at_the_start(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+    processes, observer = ros
+    start(ros, checkpoint, reward="positon.x > 1")
+    assert not change_state(observer, Transition.TRANSITION_CONFIGURE)
+    wait_for(lambda: "the state has no field 'positon'; did you mean 'position'?" in processes.log("controller"), "why")
 
 
 def test_a_goal_is_a_place_in_the_frame_of_the_object(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
