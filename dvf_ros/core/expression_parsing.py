@@ -42,7 +42,9 @@ def parse_expression(text: str, spec: RobotSpec) -> Expression:
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError as error:
-        raise ExpressionError(f"column {error.offset or len(text)}: {error.msg}") from error
+        words = [word for sign, word in {"&&": "and", "||": "or"}.items() if sign in text]
+        hint = f"; write {' and '.join(map(repr, words))}" if words else ""
+        raise ExpressionError(f"column {error.offset or len(text)}: {error.msg}{hint}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"cannot be read ({error}); write a shorter text without control characters") from error
     return _Parser(text, spec).parse(tree.body)

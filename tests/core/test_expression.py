@@ -111,6 +111,7 @@ def test_closed_forms(text: str, expected: float) -> None:
         ("'text'", "is not allowed"),
         ("cube_position.x +", "column 17: invalid syntax"),
         ("cube_position.x)", "column"),
+        ("cube_position.x > 0 && cube_position.z > 1", "column 22: invalid syntax; write 'and'$"),
         ("[1]", "at least two numbers"),
         ("cube_position.z % 2", "expected \\+ - \\* / or \\*\\*"),
         ("-" * 60 + "cube_position.x", "at most 50 nested operations"),
