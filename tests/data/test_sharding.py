@@ -79,6 +79,7 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)  # Ray takes its time to come up where the machine is busy
 def test_ray_with_two_workers_makes_the_same(tmp_path: Path) -> None:
     ray = pytest.importorskip("ray", reason="needs the extra `fleet`")
     pytest.importorskip("ray.data", reason="needs the extra `fleet`")

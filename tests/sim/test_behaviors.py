@@ -31,6 +31,7 @@ def run(sim: RobosuiteSim, skill: Skill, seed: int) -> Episode:
     return rollout(sim, behavior.command, seed, STEPS)
 
 
+@pytest.mark.timeout(300)
 def test_levels_are_ordered_and_three_in_five_episodes_succeed(sim: RobosuiteSim) -> None:
     rates = {
         name: np.mean([run(sim, skill, seed).succeeded for seed in range(EPISODES)])
