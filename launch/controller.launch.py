@@ -34,6 +34,9 @@ ARGUMENTS = [
         choices=["", "best", "actor", "prior"],
         description="best of the candidates, the distilled actor, or the behavior prior alone; empty: the checkpoint's",
     ),
+    DeclareLaunchArgument(
+        "reward", default_value="", description="Reward as an expression over the spec's state; empty: the learned one"
+    ),
     switch(
         "gate",
         True,
@@ -88,7 +91,7 @@ def generate_launch_description() -> LaunchDescription:
             namespace="",
             parameters=[
                 spec,
-                value_of(str, "checkpoint", "device", "policy"),
+                value_of(str, "checkpoint", "device", "policy", "reward"),
                 {"tick_on": IfElseSubstitution(simulated, "state", "timer"), **speed},
                 params_file,
             ],

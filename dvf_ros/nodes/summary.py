@@ -49,7 +49,7 @@ def sum_up(
     }
     if result:
         command = (
-            f"ros2 launch dvf_ros controller.launch.py sim:=true robot:={spec.robot} task:={spec.task} "
+            f"ros2 launch dvf_ros controller.launch.py sim:=true task:={spec.task} "
             f"episodes:={len(seeds)} seed:={seeds.start} record:={str(record).lower()}"
         )
         write_results(result, figures, [wanted], seeds, command)
