@@ -169,25 +169,29 @@ def test_work_is_bounded_whatever_the_text_says() -> None:
             parse_expression(text, spec)
 
 
-def wide(numbers: int) -> RobotSpec:
+def watched(*fields: str) -> RobotSpec:
+    """A robot that says these fields in arrays, and takes no command."""
     return RobotSpec.parse(
-        f"""
-robot: arm
-task: reach
+        """
+robot: so101
+task: pick
 rate: 30
+action: []
 state:
   - topic: state
     type: std_msgs/msg/Float64MultiArray
     stamp: receive
     fields:
-      - {{name: values, kind: array, path: data, size: {numbers}}}
-      - {{name: größe, path: "data[0]"}}
-  - topic: joint_states
-    type: sensor_msgs/msg/JointState
-    fields:
-      - {{name: grip, kind: joints, path: position, joints: [g]}}
-action: []
 """
+        + "".join(f"      - {{{field}}}\n" for field in fields)
+    )
+
+
+def wide(numbers: int) -> RobotSpec:
+    return watched(
+        f"name: values, kind: array, path: data, size: {numbers}",
+        'name: größe, path: "data[0]"',
+        "name: grip, kind: joints, path: position, joints: [g]",
     )
 
 
@@ -212,21 +216,10 @@ def test_what_was_understood_is_said_in_words() -> None:
 
 def test_fields_with_dots_in_their_names_go_by_their_whole_name() -> None:
     """LeRobot's joints are called so; a draft of such data has a field of each."""
-    spec = RobotSpec.parse(
-        """
-robot: so101
-task: pick
-rate: 30
-state:
-  - topic: state
-    type: std_msgs/msg/Float64MultiArray
-    stamp: receive
-    fields:
-      - {name: shoulder_pan.pos, path: "data[0]"}
-      - {name: gripper.pos, path: "data[1]"}
-      - {name: tip, kind: vector, path: tip}
-action: []
-"""
+    spec = watched(
+        'name: shoulder_pan.pos, path: "data[0]"',
+        'name: gripper.pos, path: "data[1]"',
+        "name: tip, kind: vector, path: tip",
     )
     expression = parse_expression("shoulder_pan.pos > 3 and gripper.pos * tip.z < 1", spec)
     assert set(expression.fields) == {"gripper.pos", "shoulder_pan.pos", "tip"}

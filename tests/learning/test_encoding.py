@@ -67,31 +67,32 @@ def test_a_turn_is_encoded_in_the_order_xyzw() -> None:
     torch.testing.assert_close(turn[3:9], torch.tensor([0.0, -1, 0, 1, 0, 0]), atol=1e-6, rtol=0)
 
 
-def test_encoded_data_is_normalised() -> None:
+def fitted() -> tuple[StateEncoder, torch.Tensor]:
+    """An encoder, and the states (500, E) that it was fitted to, encoded."""
     rng = np.random.default_rng(1)
     states = rng.normal([1, 2, 3, 0, 0, 0, 1, 5], 2.0, size=(500, 8)).astype(np.float32)
     made = StateEncoder(LAYOUT)
     made.fit(states)
-    encoded = made.encode(torch.from_numpy(states))
+    return made, made.encode(torch.from_numpy(states))
+
+
+def test_encoded_data_is_normalised() -> None:
+    _, encoded = fitted()
     torch.testing.assert_close(encoded.mean(0), torch.zeros(10), atol=1e-4, rtol=0)
     torch.testing.assert_close(encoded.std(0, correction=0), torch.ones(10), atol=1e-3, rtol=0)
 
 
 def test_the_range_of_encoded_data_is_known() -> None:
-    rng = np.random.default_rng(1)
-    states = rng.normal([1, 2, 3, 0, 0, 0, 1, 5], 2.0, size=(500, 8)).astype(np.float32)
-    made = StateEncoder(LAYOUT)
-    made.fit(states)
-    encoded = made.encode(torch.from_numpy(states))
+    made, encoded = fitted()
     torch.testing.assert_close(made.lowest, encoded.amin(0), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(made.highest, encoded.amax(0), atol=1e-5, rtol=1e-5)
 
 
 def test_weights_of_a_version_that_kept_no_range_are_taken() -> None:
-    fitted, made = encoder(), StateEncoder(LAYOUT)
-    kept = {name: tensor for name, tensor in fitted.state_dict().items() if name in ("mean", "scale")}
+    earlier, made = encoder(), StateEncoder(LAYOUT)
+    kept = {name: tensor for name, tensor in earlier.state_dict().items() if name in ("mean", "scale")}
     made.load_state_dict(kept)
-    assert torch.equal(made.scale, fitted.scale)
+    assert torch.equal(made.scale, earlier.scale)
     assert not made.lowest.any() and not made.highest.any()
 
 
