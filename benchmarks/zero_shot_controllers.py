@@ -9,10 +9,8 @@ these returns say alone.
 
 from __future__ import annotations
 
-import math
 import os
 import shlex
-import statistics
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +21,26 @@ import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
-from scipy.stats import kendalltau
 from torch import Tensor
 
 from benchmarks.continued import TAKEN, Cell, Outcome, outcomes
+from benchmarks.controller_figures import (
+    BEYOND,
+    COMBINED,
+    CORRECTED,
+    KNOWN,
+    RETURNS_ALONE,
+    SCATTER,
+    SHOWN,
+    UNKNOWN,
+    VALUES,
+    Figures,
+    combined,
+    deviation_of,
+    summaries,
+    summary,
+    together,
+)
 from benchmarks.parts import write_part
 from benchmarks.random_skill import some_skill
 from benchmarks.resumable import trained
@@ -37,19 +51,17 @@ from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.config import DecisionConfig, LearningConfig, TrainingConfig
 from dvf_ros.learning.driver import driver_by_motion
+from dvf_ros.learning.report.composite import shown_by
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction, fit_returns
 from dvf_ros.learning.report.motion_doubt import corrected_deviation, likely_values
 from dvf_ros.learning.report.returns import recorded_rewards
+from dvf_ros.learning.report.worth import Earned
 from dvf_ros.sim.behaviors import Skill
 
 UNSEEN = 6
 MOTION_SEED, PLAYED_SEED, BEGUN_SEED = 40_000, 50_000, 60_000
 SHARE = 4
 """Of the states that are taken every fourth is valued."""
-
-KNOWN, UNKNOWN = VALUES = "value", "value_unknown"
-CORRECTED, RETURNS_ALONE = "corrected", "returns_alone"
-DEVIATION = f"{KNOWN}_deviation"
 
 TRAINING = TrainingConfig(representation="context", context_depth=2, sampler_distillation=0, distillation=0)
 TAIL = 120
@@ -109,18 +121,18 @@ def main(args: Controllers) -> int:
         count: {one.name: [_from_start(agent, one, count) for agent in asked] for one in unseen} for count in args.shown
     }
     visited_by_agent = {one.name: [_where_it_goes(agent.agent, one) for agent in asked] for one in unseen}
-    means = {count: together(found) for count, found in by_shown.items()}
+    means = {count: _together(found, count) for count, found in by_shown.items()}
     start, visited = means[args.shown[-1]], together(visited_by_agent)
-    summaries = {count: _summaries(found) for count, found in means.items()}
+    by_count = {count: summaries(found) for count, found in means.items()}
     figures = {
         "training": {"hands": args.hands, "episodes": args.episodes, "updates": args.updates, "seeds": args.trainings},
         "played_episodes": args.played,
         "begun_episodes": args.begun,
-        "by_shown_episodes": summaries,
+        "by_shown_episodes": by_count,
         "by_controller": {name: {"start": start[name], "visited": visited[name]} for name in start},
-        "start": summaries[args.shown[-1]],
+        "start": by_count[args.shown[-1]],
         "visited": {column: summary(visited, column) for column in VALUES},
-        "by_training": [_summaries(_of_one(by_shown[args.shown[-1]], number)) for number in range(args.trainings)],
+        "by_training": [summaries(_of_one(by_shown, args.shown[-1], number)) for number in range(args.trainings)],
     }
     Console().print(_table(start, visited))
     bars = _bars(figures) if args.bars else []
@@ -146,20 +158,14 @@ def _asked(data: Dataset, args: Controllers, seed: int) -> Asked:
     return Asked(agent, {CORRECTED: fit_correction(records), RETURNS_ALONE: fit_returns(records)})
 
 
-def _of_one(found: dict[str, list[dict[str, float]]], number: int) -> dict[str, dict[str, float]]:
-    """What one of the agents says of each controller."""
-    return {name: by_agent[number] for name, by_agent in found.items()}
+def _together(found: dict[str, list[dict[str, float]]], episodes: int) -> Figures:
+    """What the agents say of each controller together, and with what its episodes earned."""
+    return combined(together(found), episodes, 1.0 - TRAINING.discount ** TASKS["lift"].steps)
 
 
-def together(found: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
-    """The mean of what the agents say of each controller; the value's deviation counts how they differ."""
-    means = {}
-    for name, by_agent in found.items():
-        mean = {key: statistics.mean(one[key] for one in by_agent) for key in by_agent[0]}
-        if DEVIATION in mean and len(by_agent) > 1:
-            mean[DEVIATION] = math.hypot(mean[DEVIATION], statistics.stdev(one[KNOWN] for one in by_agent))
-        means[name] = mean
-    return means
+def _of_one(found: dict[int, dict[str, list[dict[str, float]]]], episodes: int, number: int) -> Figures:
+    """The same by one of the agents."""
+    return _together({name: by_agent[number : number + 1] for name, by_agent in found[episodes].items()}, episodes)
 
 
 @dataclass(frozen=True)
@@ -209,14 +215,20 @@ def _from_start(asked: Asked, one: Unseen, shown: int) -> dict[str, float]:
     likely, as_recorded = (
         likely_values(agent, motion, starts, 0, known) for known in (None, processes[CORRECTED].shown)
     )
+    own = Earned.by(agent, one.motion)
+    shown_from = one.motion.states[one.motion.episode_start[:shown]]
+    earned = shown_by(agent, np.asarray(shown_from), own.returns[:shown], own.window, driver, 0)
     return {
         KNOWN: value,
-        DEVIATION: likely.deviation(),
+        deviation_of(KNOWN): likely.deviation(),
         UNKNOWN: float(found[UNKNOWN].mean()),
         CORRECTED: value + more,
-        f"{CORRECTED}_deviation": corrected_deviation(processes[CORRECTED], driver, value, likely, as_recorded),
+        deviation_of(CORRECTED): corrected_deviation(processes[CORRECTED], driver, value, likely, as_recorded),
         RETURNS_ALONE: alone,
-        f"{RETURNS_ALONE}_deviation": alone_deviation,
+        deviation_of(RETURNS_ALONE): alone_deviation,
+        SHOWN: earned.earned,
+        BEYOND: earned.beyond,
+        SCATTER: earned.scatter,
         **_earned(np.array([episode.logged[0] for episode in episodes])),
     }
 
@@ -249,38 +261,16 @@ def _bars(figures: dict[str, Any]) -> list[Bar]:
     return [
         Bar("Kendall's tau of six unseen controllers, from the start", start[KNOWN]["tau"], ">=", 0.8),
         Bar("error of their values, as a share of their mean", start[KNOWN]["error"], "<=", 0.1),
+        Bar("the same, with what their episodes earned by the reward on states", start[COMBINED]["error"], "<=", 0.1),
         Bar("the same, corrected by what recorded ones earned", start[CORRECTED]["error"], "<=", 0.1),
         Bar("the same in the states where they go", visited[KNOWN]["error"], "<=", 0.1),
     ]
 
 
-def _summaries(start: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """Order and error of what every column says, and the error in its own error bars where it has some."""
-    columns = {column: summary(start, column) for column in (*VALUES, CORRECTED, RETURNS_ALONE)}
-    for column in (KNOWN, CORRECTED, RETURNS_ALONE):
-        columns[column]["error_in_deviations"] = in_deviations(start, column)
-    return columns
-
-
-def summary(found: dict[str, dict[str, float]], column: str) -> dict[str, float]:
-    """Kendall's τ of a column with the returns, and its mean error as a share of the mean return."""
-    values, truth = (np.array([one[key] for one in found.values()]) for key in (column, "return"))
-    return {
-        "tau": float(kendalltau(values, truth).statistic),
-        "error": float(np.abs(values - truth).mean() / truth.mean()),
-    }
-
-
-def in_deviations(found: dict[str, dict[str, float]], column: str) -> float:
-    """Root mean square of a column's errors, each in its own standard deviation: 1 for true ones."""
-    errors = [(one[column] - one["return"]) / one[f"{column}_deviation"] for one in found.values()]
-    return float(np.sqrt(np.mean(np.square(errors))))
-
-
 def _table(start: dict[str, dict[str, float]], visited: dict[str, dict[str, float]]) -> Table:
-    table = Table("controller", "from the start", "corrected", "return", "where it goes", "return")
+    table = Table("controller", "from the start", "shown", "combined", "corrected", "return", "where it goes", "return")
     for name, one in start.items():
-        cells = [one[key] for key in (KNOWN, CORRECTED, "return")]
+        cells = [one[key] for key in (KNOWN, SHOWN, COMBINED, CORRECTED, "return")]
         cells += [visited[name][key] for key in (KNOWN, "return")]
         table.add_row(name, *(f"{cell:.2f}" for cell in cells))
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from dvf_ros.learning.checkpoint import CheckpointError, common_name, load_alike
 from dvf_ros.learning.config import DecisionConfig, require_at_least
 from dvf_ros.learning.report.driver_correction import DriverProcess, driver_records, fit_correction
 from dvf_ros.learning.report.returns import recorded_rewards
-from dvf_ros.learning.report.worth import DOUBTS, Worth, worth_by_agent, worth_by_all
+from dvf_ros.learning.report.worth import DOUBTS, NOTHING, Earned, Worth, settled, worth_by_agent, worth_by_all
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Value:
 
     An agent trained with `--training.representation context` reads off their motion who drives: the controllers may be
     in no training data. Another one knows them by the names of its own data, unless it was trained with
-    `--training.behavior-drop 1`: that one values them all as who was recorded.
+    `--training.behavior-drop 1`: that one values them all as who was recorded. Beside that stands what the shown
+    episodes earned themselves, by the reward on their states, and both combined: best where many episodes are shown.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
@@ -93,25 +95,27 @@ def main(args: Value) -> int:
     corrections = [
         _correction(agent, args.reference, args.seed, console) if args.reference else None for agent in agents
     ]
-    found = [
-        worth_by_all(
+    earned = [Earned.by(agent, dataset) for agent in agents]
+
+    def worth(index: int) -> Worth:
+        asked = zip(agents, earned, corrections, strict=True)
+        return worth_by_all(
             [
-                worth_by_agent(agent, dataset, index, starts, correction, args.seed)
-                for agent, correction in zip(agents, corrections, strict=True)
+                worth_by_agent(agent, dataset, index, starts, own, correction, args.seed)
+                for agent, own, correction in asked
             ]
         )
-        for index in range(len(dataset.behavior_names))
-    ]
-    found.sort(key=lambda one: -(one.corrected or one.value)[0])
-    corrected = any(one.corrected for one in found)
-    console.print(_table(found, corrected))
+
+    controllers = range(len(dataset.behavior_names))
+    followed = track(controllers, "valuing controllers", transient=True, console=console)
+    found = settled(list(map(worth, followed)), earned[0].share)
+    found.sort(key=lambda one: -one.best[0])
+    console.print(_table(found))
     console.print(
         f"discounted returns from {len(starts)} first states; reward: {agents[0].reward_summary}", markup=False
     )
-    doubts = np.mean([one.doubts for one in found], axis=0)
-    console.print("±, a standard deviation: on average " + ", ".join(map("{:.2g} {}".format, doubts, DOUBTS)))
-    if corrected:
-        console.print("± of what is corrected: how far controllers like these lay from it, chance in returns left out")
+    for note in _notes(found, earned[0].window):
+        console.print(note)
     if args.result:
         figures = {
             "agents": [str(common_name(path)) for path in paths],
@@ -132,12 +136,43 @@ def _require_reward(path: Path, agent: DvfAgent) -> None:
         )
 
 
-def _table(found: Sequence[Worth], corrected: bool) -> Table:
-    table = Table("controller", "known by", "value", "±", *(["corrected", "±"] if corrected else []))
+def _table(found: Sequence[Worth]) -> Table:
+    columns = ["value", *(name for name in ("corrected", "shown", "combined") if _any(found, name))]
+    table = Table("controller", "known by", *(f"{name} ±" for name in columns))
     for one in found:
-        numbers = (*one.value, *(one.corrected or ()))
-        table.add_row(escape(one.controller), one.known_by, *(f"{number:.3g}" for number in numbers))
+        shown = (one.shown.earned, one.shown.deviation) if one.shown else None
+        pairs = {"value": one.value, "corrected": one.corrected, "shown": shown, "combined": one.combined}
+        table.add_row(escape(one.controller), one.known_by, *(_cell(pairs[name]) for name in columns))
     return table
+
+
+def _any(found: Sequence[Worth], name: str) -> bool:
+    return any(getattr(one, name) for one in found)
+
+
+def _notes(found: Sequence[Worth], window: int) -> list[str]:
+    """What the columns mean that are there."""
+    doubts = np.mean([one.doubts for one in found], axis=0)
+    notes = ["±, a standard deviation: on average " + ", ".join(map("{:.2g} {}".format, doubts, DOUBTS))]
+    if any(one.known_by == NOTHING for one in found):
+        notes.append(f"known by {NOTHING}: valued as whoever was recorded")
+    if _any(found, "corrected"):
+        notes.append("± of what is corrected: how far controllers like these lay from it, chance in returns left out")
+    if _any(found, "shown"):
+        notes.append(
+            f"shown: what its own episodes earned in their first {window} ticks by the reward on their states, and the "
+            "value of what comes later; ± is chance alone"
+        )
+    if _any(found, "combined"):
+        notes.append("combined: both, each counts the more the less it is in doubt")
+    return notes
+
+
+def _cell(pair: tuple[float, float] | None) -> str:
+    if pair is None:
+        return ""
+    number, deviation = pair
+    return f"{number:.3g}" if math.isnan(deviation) else f"{number:.3g} ± {deviation:.2g}"
 
 
 def _figures(one: Worth) -> dict[str, object]:
@@ -145,6 +180,10 @@ def _figures(one: Worth) -> dict[str, object]:
     figures: dict[str, object] = {"known_by": one.known_by, "value": value, "deviation": deviation}
     if one.corrected:
         figures["corrected"], figures["corrected_deviation"] = one.corrected
+    if one.shown:
+        figures["shown"], figures["shown_episodes"] = one.shown.earned, one.shown.episodes
+    if one.combined:
+        figures["combined"], figures["combined_deviation"] = one.combined
     return figures
 
 

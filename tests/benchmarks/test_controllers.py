@@ -7,8 +7,8 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
+from benchmarks.controller_figures import in_deviations, summary, together
 from benchmarks.random_skill import some_skill
-from benchmarks.zero_shot_controllers import in_deviations, summary, together
 from dvf_ros.sim.behaviors import BEHAVIORS
 
 

@@ -31,7 +31,7 @@ def written() -> dict[str, object]:
     return json.loads(Path("results/worth.json").read_text())["figures"]
 
 
-@pytest.mark.parametrize(("representation", "known"), [("index", "name"), ("context", "motion")])
+@pytest.mark.parametrize(("representation", "known"), [("index", "name"), ("context", "1 episode")])
 def test_every_controller_is_valued(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], representation: str, known: str
 ) -> None:
@@ -43,13 +43,19 @@ def test_every_controller_is_valued(
         writer.append(episode(100 + seed, name))
     writer.close()
     assert main(Value(tmp_path / "agent.yaml", tmp_path / "data", futures=8)) == 0
-    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if line.startswith("│")}
+    out = capsys.readouterr().out
+    rows = {line.split()[1]: line for line in out.splitlines() if line.startswith("│")}
+    by_motion = representation == "context"
     assert f" {known}" in rows["a"]
-    assert ("motion: 2 episodes" if representation == "context" else "nothing") in rows["stranger"]
+    assert ("2 episodes" if by_motion else "nothing") in rows["stranger"]
+    assert ("known by nothing: valued as whoever was recorded" in out) == (not by_motion)
     controllers = written()["controllers"]
     for name, one in controllers.items():
-        assert one.keys() == {"known_by", "value", "deviation"} and one["known_by"] in rows[name]
-        assert [f"{one[key]:.3g}" for key in ("value", "deviation")] == rows[name].replace("│", " ").split()[-2:]
+        assert one["known_by"] in rows[name]
+        said = [cell.strip() for cell in rows[name].split("│")[3:-1]]
+        assert said[0] == f"{one['value']:.3g} ± {one['deviation']:.2g}"
+        assert said[1].split(" ± ")[0] == f"{one['shown']:.3g}" and one["shown_episodes"] == 1 + (name == "stranger")
+        assert said[2] == f"{one['combined']:.3g} ± {one['combined_deviation']:.2g}"
     assert written() == {
         "agents": [str(tmp_path / "agent")],
         "reward": "learned",
@@ -103,7 +109,7 @@ def test_several_agents_are_asked_together(
         assert main(args) == 0
         out = capsys.readouterr().out
         row = next(line for line in out.splitlines() if line.startswith("│ a "))
-        value, deviation = (float(cell) for cell in row.split("│")[3:5])
+        value, deviation = (float(number) for number in row.split("│")[3].split(" ± "))
         return value, deviation, out
 
     alone = [printed(path) for path in paths]
@@ -118,7 +124,7 @@ def test_several_agents_are_asked_together(
 def test_what_others_earned_corrects_the_value(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("COLUMNS", "100")
     many = Dataset.from_episodes(SPEC, [driven(seed, seed // 2) for seed in range(40)])
     agent, _ = train(many, replace(CONFIG, training=replace(CONFIG.training, representation="context")))
     save_checkpoint(agent, tmp_path / "agent.yaml", "", "")
@@ -134,15 +140,12 @@ def test_what_others_earned_corrects_the_value(
     out = capsys.readouterr().out
     assert "corrected" in out
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
-    corrected = [float(row[4]) for row in rows if row[0].startswith("driver")]
-    assert len(corrected) == 2 and corrected == sorted(corrected, reverse=True), "the best one first"
-    assert all(float(row[5]) > 0.0 for row in rows if row[0].startswith("driver"))
-    noted = [(one["corrected"], one["corrected_deviation"]) for one in written()["controllers"].values()]
-    assert noted == [
-        (pytest.approx(float(row[4]), rel=0.01), pytest.approx(float(row[5]), rel=0.01))
-        for row in rows
-        if row[0].startswith("driver")
-    ]
+    rows = [row for row in rows if row[0].startswith("driver")]
+    corrected, combined = (np.array([row[column].split(" ± ") for row in rows], float) for column in (3, 5))
+    assert len(rows) == 2 and combined[0, 0] >= combined[1, 0], "the best one first"
+    assert np.all(corrected[:, 1] > 0.0)
+    noted = [[one["corrected"], one["corrected_deviation"]] for one in written()["controllers"].values()]
+    assert corrected == pytest.approx(np.array(noted), rel=0.1)
     assert written()["reward"] == "position.x > 0"
     other = replace(CONFIG.training, representation="context", seed=1)
     save_checkpoint(train(many, replace(CONFIG, training=other))[0], tmp_path / "other.yaml", "", "")

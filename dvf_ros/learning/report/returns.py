@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from scipy.signal import lfilter
 
 from dvf_ros.data.dataset import Dataset
 from dvf_ros.learning.agent import DvfAgent
+
+BATCH = 65536  # states whose rewards are predicted in one go
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,30 @@ def recorded_rewards(agent: DvfAgent, dataset: Dataset) -> Rewards:
     """
     if agent.written is None:
         return Rewards(np.asarray(dataset.rewards, np.float64), np.asarray(dataset.reward_mask))
-    earned = agent.written.expression.evaluate(_canonical(dataset)).astype(np.float64)
+    return rewards_of_states(agent, dataset)
+
+
+def rewards_of_states(agent: DvfAgent, dataset: Dataset) -> Rewards:
+    """What the agent's reward, learned or written by hand, gives on the recorded states; labels are not looked at."""
+    if agent.written is None:
+        earned = _predicted(agent, dataset.states)
+    else:
+        earned = agent.written.expression.evaluate(_canonical(dataset)).astype(np.float64)
     known = np.isfinite(earned)
     mask = np.append(known[1:], False)
     mask[dataset.episode_start + dataset.episode_length - 1] = False  # an episode's last frame arrives nowhere
     return Rewards(np.append(np.where(known, earned, 0.0)[1:], 0.0), mask)
+
+
+@torch.inference_mode()
+def _predicted(agent: DvfAgent, states: np.ndarray) -> np.ndarray:
+    """Learned rewards (F,) of states (F, D), the mean of all heads."""
+    found = np.empty(len(states))
+    for start in range(0, len(states), BATCH):
+        batch = slice(start, start + BATCH)
+        encoded = agent.encoder.encode(torch.from_numpy(np.array(states[batch], np.float32)).to(agent.device))
+        found[batch] = agent.reward.predict(encoded).mean(dim=0).cpu().numpy()
+    return found
 
 
 def _canonical(dataset: Dataset) -> np.ndarray:
