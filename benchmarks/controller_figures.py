@@ -49,7 +49,7 @@ def combined(found: Figures, episodes: int, share: float) -> Figures:
     moved: Figures = {name: dict(one) for name, one in found.items()}
     for column, of, said in ((COMBINED, KNOWN, value), (CORRECTED_COMBINED, CORRECTED, corrected)):
         doubt = np.array([one[deviation_of(of)] for one in rows])
-        columns = composite(said, doubt, beyond - share * (said - value), chance, share)
+        columns = composite(said, doubt, beyond - (said - value), chance, share)
         for one, number, deviation in zip(moved.values(), *columns, strict=True):
             one |= {column: float(number), deviation_of(column): float(deviation)}
     return moved

@@ -36,10 +36,15 @@ class Shown:
 
 
 def shown_by(
-    agent: DvfAgent, starts: np.ndarray, returns: np.ndarray, window: int, driver: Tensor | None, seed: int
+    agent: DvfAgent,
+    starts: np.ndarray,
+    returns: np.ndarray,
+    window: int,
+    driver: Tensor | None,
+    rng: np.random.Generator,
 ) -> Shown:
     """What episodes from first states (n, D), n >= 1, earned in their first `window` ticks, returns (n,), beside V."""
-    found = value_states(agent, starts, np.random.default_rng(seed), window, driver)
+    found = value_states(agent, starts, rng, window, driver)
     beyond = float(returns.mean() - found.within.mean())
     scatter = float(returns.var(ddof=1)) if len(returns) > 1 else math.nan
     return Shown(len(returns), float(found.value.mean()) + beyond, beyond, scatter)

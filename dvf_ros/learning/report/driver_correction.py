@@ -19,9 +19,9 @@ from dvf_ros.data.dataset import Dataset, DatasetError
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.context import TRAITS
 from dvf_ros.learning.driver import driver_by_motion
+from dvf_ros.learning.report.composite import shown_by
 from dvf_ros.learning.report.ranking import start_window
 from dvf_ros.learning.report.returns import Rewards, dataset_returns
-from dvf_ros.learning.report.values import value_states
 
 FEWEST = 20
 """Drivers: from fewer, nothing is learned about how the traits of another one matter."""
@@ -37,7 +37,7 @@ LENGTH, SHORTEST, LONGEST = 3.0, 0.3, 100.0
 class Records:
     """What n halves of drivers' episodes earned, V there, and what their driver is known by: its other episodes.
 
-    Both are discounted returns from first states, as if what the recordings show went on like that for ever.
+    Both are discounted returns from first states; what comes after the recordings' first ticks is V's in both.
     """
 
     driver: np.ndarray  # (n,) the driver's number
@@ -85,13 +85,11 @@ def driver_records(
             others = np.setdiff1d(np.flatnonzero((dataset.behavior == index) & moving), half)
             driver = driver_by_motion(agent, [dataset.states[dataset.frames_of(int(episode))] for episode in others])
             starts = np.asarray(dataset.states[dataset.episode_start[half]])
-            within = value_states(agent, starts, rng, window, driver).within
+            own = shown_by(agent, starts, returns[half], window, driver, rng)
             luck = returns[episodes].var(ddof=1) / len(half)
             shown = np.sum(dataset.episode_length[others] - 1)
-            found.append((index, traits_of(driver), within.mean(), returns[half].mean(), luck, shown))
-    number, traits, value, earned, luck, shown = (np.array(column) for column in zip(*found, strict=True))
-    for_ever = 1.0 - discount**window
-    return Records(number, traits, value / for_ever, earned / for_ever, luck / for_ever**2, shown)
+            found.append((index, traits_of(driver), own.earned - own.beyond, own.earned, luck, shown))
+    return Records(*(np.array(column) for column in zip(*found, strict=True)))
 
 
 class DriverProcess:

@@ -114,7 +114,8 @@ def worth_by_agent(
         known_by = "name"
     whole = np.flatnonzero((dataset.behavior == index) & np.isfinite(earned.returns))
     own = np.asarray(dataset.states[dataset.episode_start[whole]])
-    shown = shown_by(agent, own, earned.returns[whole], earned.window, driver, seed) if len(whole) else None
+    rng = np.random.default_rng(seed)
+    shown = shown_by(agent, own, earned.returns[whole], earned.window, driver, rng) if len(whole) else None
     return Worth(dataset.behavior_names[index], known_by, (value, math.hypot(*doubts)), doubts, corrected, shown)
 
 
@@ -146,7 +147,7 @@ def settled(found: Sequence[Worth], share: float) -> list[Worth]:
         return list(found)
     value, deviation = np.transpose([one.by_model for one in known])
     correction = value - [one.value[0] for one in known]
-    beyond = np.array([one.beyond for one in shown]) - share * correction
+    beyond = np.array([one.beyond for one in shown]) - correction
     value, deviation = composite(value, deviation, beyond, chance_of(shown), share)
     combined = zip(value.tolist(), deviation.tolist(), strict=True)
     return [replace(one, combined=next(combined)) if one.shown else one for one in found]

@@ -95,13 +95,15 @@ def test_episodes_say_what_the_reward_gives_on_their_states_and_v_what_comes_lat
     assert earned.returns == pytest.approx(np.full(8, earned.share / (1.0 - discount)))
     starts = data.states[data.episode_start]
     driver = driver_by_motion(agent, [data.states[data.frames_of(0)]])
-    shown = shown_by(agent, starts, earned.returns, earned.window, driver, seed=0)
+    shown = shown_by(agent, starts, earned.returns, earned.window, driver, np.random.default_rng(0))
     found = value_states(agent, starts, np.random.default_rng(0), earned.window, driver)
     later = (found.value - found.within).mean()
     assert shown.episodes == 8 and shown.earned == pytest.approx(earned.returns.mean() + later)
-    luckier = shown_by(agent, starts, earned.returns + 3.0, earned.window, driver, seed=0)
+    luckier = shown_by(agent, starts, earned.returns + 3.0, earned.window, driver, np.random.default_rng(0))
     assert luckier.earned == pytest.approx(shown.earned + 3.0) and luckier.beyond == pytest.approx(shown.beyond + 3.0)
-    assert math.isnan(shown_by(agent, starts[:1], earned.returns[:1], earned.window, driver, seed=0).scatter)
+    assert math.isnan(
+        shown_by(agent, starts[:1], earned.returns[:1], earned.window, driver, np.random.default_rng(0)).scatter
+    )
 
 
 def test_the_learned_reward_is_asked_not_the_labels() -> None:

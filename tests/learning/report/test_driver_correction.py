@@ -157,15 +157,21 @@ def test_a_v_that_all_records_share_says_nothing_of_another() -> None:
     assert process.of(known, 0.0) == process.of(known, 100.0)
 
 
-def test_records_hold_what_was_earned_as_if_it_went_on(agent: DvfAgent) -> None:
+def test_records_hold_what_was_earned_and_v_of_what_came_after(agent: DvfAgent) -> None:
     data = many()
-    always = replace(data, rewards=np.ones(data.frames, np.float32))
-    records = driver_records(agent, always, recorded_rewards(agent, always), np.random.default_rng(0))
+    always, never = (replace(data, rewards=np.full(data.frames, reward, np.float32)) for reward in (1.0, 0.0))
+    records, without = (
+        driver_records(agent, paid, recorded_rewards(agent, paid), np.random.default_rng(0)) for paid in (always, never)
+    )
     assert records.traits.shape == (2 * DRIVERS, TRAITS), "two halves of every driver's episodes"
     np.testing.assert_array_equal(records.driver, np.repeat(np.arange(DRIVERS), 2))
     np.testing.assert_array_equal(records.luck, 0.0)
-    np.testing.assert_allclose(records.earned, 1.0 / (1.0 - agent.training_config.discount), rtol=1e-5)
-    np.testing.assert_array_less(np.abs(records.value), 1.1 / (1.0 - agent.training_config.discount))
+    discount = agent.training_config.discount
+    window = (1.0 - discount ** (LENGTH - 1)) / (1.0 - discount)
+    np.testing.assert_allclose(records.earned - without.earned, window, rtol=1e-5)
+    np.testing.assert_array_equal(records.value, without.value)
+    np.testing.assert_array_less(0.0, without.earned)
+    np.testing.assert_array_less(without.earned, records.value)
 
 
 def test_only_drivers_whose_rewards_are_known_are_recorded(agent: DvfAgent) -> None:
