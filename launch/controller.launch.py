@@ -114,7 +114,7 @@ def generate_launch_description() -> LaunchDescription:
         executable="sim_bridge",
         condition=IfCondition(simulated),
         parameters=[
-            {**value_of(str, "spec"), **value_of(float, "speed"), "mode": "realtime"},
+            {**value_of(str, "spec"), **value_of(float, "speed"), **value_of(int, "seed"), "mode": "realtime"},
             params_file,
         ],
         **NODE,

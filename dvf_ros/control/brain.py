@@ -19,7 +19,7 @@ from dvf_ros.core.decision import Decision
 from dvf_ros.core.spec import RobotSpec
 
 FORWARD_JUMP_NS = 5_000_000_000
-"""Time that jumps so far ahead was set by somebody; less is a pause, which other checks have answered meanwhile."""
+"""Time that jumps so far ahead was set by somebody; less, or a mere gap, is a pause, which other checks answer."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ class Brain:
         self._execute = execute
         self._max_reuse = max_reuse
         self._gap_ns = round(gap * 1e9)
+        self._jump_ns = max(FORWARD_JUMP_NS, self._gap_ns)
         self._safety = SafetyFilter(spec)
         self._watch = InputWatch(spec.state)
         self._chunk: np.ndarray | None = None
@@ -212,7 +213,10 @@ class Brain:
         self._epoch, self._last_stamp = self.aligner.epoch, stamp
         if new_epoch:  # the state's stamps may jump before the clock does
             step = min(step, self.aligner.jump)
-        if step < 0 or step > FORWARD_JUMP_NS:
+        if step < 0 and not new_epoch:  # the clock was set back by so little that no stamp tells: old values look new
+            self.aligner.clear()
+            self._epoch = self.aligner.epoch
+        if step < 0 or step > self._jump_ns:
             self.counters.time_jumps += 1
             self._safety.lose_track()  # a simulation began anew, or this machine slept
             return f"time jumped by {step * 1e-9:+.2f} s"

@@ -100,7 +100,8 @@ class _Lane:
             self.lose_track()
         elapsed = (now - self._since) * 1e-9
         self._allowance = np.minimum(self._allowance + self._rate * elapsed, self._most)
-        safe = self.limits.clamp(wanted, self.previous, self._allowance)
+        wanted = self.limits.facing(wanted, self.previous)
+        safe = self.limits.unit(self.limits.clamp(wanted, self.previous, self._allowance))
         self._allowance = np.maximum(self._allowance - np.nan_to_num(np.abs(safe - self.previous)), 0.0)
         self._since, self.previous = now, safe
         return safe

@@ -6,6 +6,11 @@ import numpy as np
 
 from dvf_ros.core.spec import Source
 
+SHORTEST = 0.1
+"""Norm of a quaternion that still says which rotation is meant."""
+ROUNDING = 1e-9
+"""What a norm of 1 may be off by."""
+
 
 class UnsafeAction(ValueError):
     """An action that cannot be made safe by clamping: a number is NaN or Inf."""
@@ -22,6 +27,8 @@ class CommandLimits:
         self.lower = np.array([value for item in fields for value in item.lower])
         self.upper = np.array([value for item in fields for value in item.upper])
         self.rest = np.clip(0.0, self.lower, self.upper)
+        ends = zip(np.cumsum([item.size for item in fields]).tolist(), fields, strict=True)
+        self.rotations = [slice(end - item.size, end) for end, item in ends if item.kind == "quaternion"]
         modes = np.array([item.stop_mode for item in fields for _ in range(item.size)])
         self.targets = np.array([bool(item.follows) for item in fields for _ in range(item.size)])
         self.hold, self._decelerate, self._zero = modes == "hold", modes == "decelerate", modes == "zero"
@@ -42,6 +49,26 @@ class CommandLimits:
         safe[known] = np.clip(safe[known], (previous - step)[known], (previous + step)[known])
         # Limits come last, so that nothing over a limit is ever sent.
         return np.clip(safe, self.lower, self.upper)
+
+    def facing(self, action: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """(A,) the same rotations by those of their two quaternions that lie nearer to `other` (A,; NaN: unknown)."""
+        turned = np.array(action, np.float64)
+        for place in self.rotations:
+            if turned[place] @ other[place] < 0.0:
+                turned[place] *= -1.0
+        return turned
+
+    def unit(self, action: np.ndarray) -> np.ndarray:
+        """(A,) whose quaternions have unit length, which clamping by numbers does not keep, as far as limits allow.
+
+        One that is next to nothing stays as it is.
+        """
+        turned = np.array(action, np.float64)
+        for place in self.rotations:
+            length = float(np.linalg.norm(turned[place]))
+            if length >= SHORTEST and abs(length - 1.0) > ROUNDING:
+                turned[place] = np.clip(turned[place] / length, self.lower[place], self.upper[place])
+        return turned
 
     def changed(self, action: np.ndarray, safe: np.ndarray) -> tuple[str, ...]:
         """The names of the numbers that clamping changed."""

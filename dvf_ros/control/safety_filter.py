@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dvf_ros.control.safety import CommandLimits, UnsafeAction, braking_step
+from dvf_ros.control.safety import SHORTEST, CommandLimits, UnsafeAction, braking_step
 from dvf_ros.core.fields import Field
 from dvf_ros.core.spec import FieldSlice, RobotSpec, Workspace
 
@@ -15,9 +15,6 @@ LEAD = 0.5
 
 FIRST_TARGETS = 3
 """How many targets after a stop are the measured value: whoever listens may lose the first."""
-
-SHORTEST = 0.1
-"""Norm of a quaternion that still says which rotation is meant."""
 
 HELD_TARGETS = 3
 """How often a stop says the last target again. Then it is silent: somebody may move the robot away from there."""
@@ -58,7 +55,6 @@ class SafetyFilter:
             for name, item in actions.items()
             if item.follows
         ]
-        self._rotations = [slice(piece.start, piece.stop) for piece in spec.action_layout if piece.kind == "quaternion"]
         self.forget()
 
     def forget(self) -> None:
@@ -85,23 +81,28 @@ class SafetyFilter:
     def apply(self, action: np.ndarray, state: np.ndarray) -> Filtered:
         """Clamp `action` (A,) given the measured `state` (D,); the first targets after a stop are the measured value.
 
-        Quaternions are made ones of unit length. Raises UnsafeAction for a number that is not finite, and for a
-        quaternion that is next to nothing.
+        Quaternions keep unit length, whatever is clamped, and go the shorter way. Raises UnsafeAction for a number that
+        is not finite, and for a quaternion that is next to nothing.
         """
         self.limits.check_finite(action)
-        action = self._with_rotations(action)
+        self._check_rotations(action)
+        measured = np.full(len(action), np.nan)
+        for mine, its in self._targets:
+            measured[mine] = state[its]
+        measured = self.limits.unit(self.limits.facing(measured, self._previous))
+        action = self.limits.facing(self.limits.unit(action), np.where(np.isfinite(measured), measured, self._previous))
         wanted = action.copy()
-        for mine, measured in self._targets:
+        for mine, _ in self._targets:
             if self._standing[mine].any():
-                self._previous[mine] = wanted[mine] = state[measured]
+                self._previous[mine] = wanted[mine] = measured[mine]
                 self._step[mine] = 0.0
             lead = self.limits.max_rate[mine] * LEAD
-            wanted[mine] = np.clip(wanted[mine], state[measured] - lead, state[measured] + lead)
+            wanted[mine] = np.clip(wanted[mine], measured[mine] - lead, measured[mine] + lead)
         wanted = self._keep_rates(wanted)
         for box in self._boxes:
             # Last but for the limits: an end that comes closer than braking allows for is still an end.
             wanted[box.rate] = self._stay_inside(box, wanted[box.rate], state[box.position])
-        safe = np.clip(wanted, self.limits.lower, self.limits.upper)
+        safe = self.limits.unit(np.clip(wanted, self.limits.lower, self.limits.upper))
         clamped = self.limits.changed(action, safe)
         self._step = np.nan_to_num(safe - self._previous)
         still = np.where(self.limits.hold, self._step == 0, safe == self.limits.rest)
@@ -129,16 +130,12 @@ class SafetyFilter:
         """Whether a further stop would change nothing."""
         return self._stopped and self.limits.at_rest(self._previous)
 
-    def _with_rotations(self, action: np.ndarray) -> np.ndarray:
-        """(A,) whose quaternions have unit length: what a model gives lies beside them."""
-        turned = np.array(action, np.float64)
-        for place in self._rotations:
-            length = float(np.linalg.norm(turned[place]))
+    def _check_rotations(self, action: np.ndarray) -> None:
+        for place in self.limits.rotations:
+            length = float(np.linalg.norm(action[place]))
             if length < SHORTEST:
                 names = ", ".join(self.limits.names[place])
                 raise UnsafeAction(f"expected a rotation in {names}, found a quaternion of norm {length:.2g}")
-            turned[place] /= length
-        return turned
 
     def _keep_rates(self, wanted: np.ndarray) -> np.ndarray:
         rate, acceleration = self.limits.max_rate * self._period, self.limits.max_acceleration * self._period**2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dvf_ros.core.parsing import nearest
-from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.spec import RobotSpec, Workspace
 
 DECIMALS = 5
 """Of a place in m, wherever it lies: a tenth of a millimetre counts as much far from the origin as close to it."""
@@ -42,15 +42,14 @@ def source_of(spec: RobotSpec, name: str) -> str:
     return next(source.key for source in spec.state for item in source.fields if item.name == name)
 
 
-def goal_reward(spec: RobotSpec, field: str, place: Sequence[float], reach: float) -> str:
+def goal_reward(field: str, place: Sequence[float], reach: float, box: Workspace | None = None) -> str:
     """The expression that rewards the field's nearness to `place` (x, y, z in m): 1 there, 1/e at `reach` m from it.
 
-    Raises GoalError for a place that is not finite, or outside of the spec's workspace.
+    Raises GoalError for a place that is not finite, or outside of the `box`.
     """
     point = np.asarray(place, np.float64)
     if not np.isfinite(point).all():
         raise GoalError(f"expected finite numbers, found {point.tolist()}")
-    box = spec.workspace
     if box and not ((point >= box.lower) & (point <= box.upper)).all():
         raise GoalError(
             f"expected a place in the workspace, {list(box.lower)} to {list(box.upper)} m, found {point.tolist()}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import operator
 import re
+from array import array
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -212,6 +213,7 @@ def write_fields(source: Source, values: np.ndarray, message: Any) -> None:
     """Write `values` (size,) into `message` by the source's fields: the inverse of FieldSelector.select.
 
     name[] holds the joints of all fields; an array beside it is NaN for joints of which no field gives its number.
+    A sequence of numbers grows as far as it has to. Raises IndexError for an element of a sequence of messages.
     """
     joints = list(dict.fromkeys(joint for item in source.fields for joint in item.joints))
     arrays: dict[str, dict[str, float]] = {}
@@ -231,6 +233,8 @@ def write_fields(source: Source, values: np.ndarray, message: Any) -> None:
             for axis, number in zip(AXES[item.kind], part, strict=True):
                 setattr(getattr(target, str(last)), axis, number)
         elif isinstance(last, int):
+            if isinstance(target, array):
+                target.extend([0] * (last + 1 - len(target)))
             target[last] = _like(target[last], part[0])
         else:
             setattr(target, last, _like(getattr(target, last), part[0] if item.kind == "scalar" else part))

@@ -131,10 +131,10 @@ class DvfAgent(nn.Module):
 
         Candidates come from the prior, their ends from the dynamics, their values from futures that share offsets and
         noise. A score is the value less `pessimism` times the ensemble's disagreement; the highest one wins among the
-        candidates that resemble the data, if there are any. If there are none, and that is left to the actor, its chunk
-        is the only candidate. Where all of them cannot be valued until `deadline` (steady s, as `time.monotonic`), the
-        decision holds only those that were: the first block at least. Raises ValueError for a state of another shape or
-        with numbers that are not finite.
+        candidates that resemble the data. If none does, and that is left to the actor, its chunk is the only candidate,
+        but for a written reward, which it does not know. Where not all can be valued until `deadline` (steady s, as
+        `time.monotonic`), it holds those that were: the first block at least. Raises ValueError for a state of
+        another shape or with numbers that are not finite.
         """
         times = [clock(self.device)]
         start = self._encode(state)
@@ -143,7 +143,7 @@ class DvfAgent(nn.Module):
         judged = self._judge(start, proposed, rng, times[0], deadline)
         times.append(judged.predicted)
         unscored = len(proposed) - len(judged.chunks)
-        if judged.astray and self.decision.unsupported == "actor" and self.decision.policy != "actor":
+        if judged.is_for_actor(self.decision, self.written is not None):
             judged = self._judge(start, self.bounded(self.actor.act(start)), rng, times[0], deadline)
         times.append(clock(self.device))
         actions = self._actions(judged.chunks).cpu().numpy()
@@ -158,7 +158,7 @@ class DvfAgent(nn.Module):
             discount=self.training_config.discount,
             supported=judged.supported.cpu().numpy(),
             unscored=unscored,
-            refusal=judged.refusal(self.decision, self.rewarded),
+            refusal=judged.refusal(self.decision, self.rewarded, self.written is not None),
             timings=dict(zip(("propose", "predict", "evaluate"), np.diff(times).tolist(), strict=True)),
         )
 

@@ -36,8 +36,16 @@ class Judgement:
         among = self.scores if self.astray else torch.where(self.supported, self.scores, -torch.inf)
         return int(among.argmax())
 
-    def refusal(self, decision: DecisionConfig, rewarded: bool) -> str:
+    def is_for_actor(self, decision: DecisionConfig, written: bool) -> bool:
+        """Whether the actor's chunk is to take the candidates' place; it knows no reward that was `written`."""
+        return self.astray and decision.unsupported == "actor" and decision.policy != "actor" and not written
+
+    def refusal(self, decision: DecisionConfig, rewarded: bool, written: bool) -> str:
         """Why the robot should rather stop; empty where it need not."""
         if not rewarded and decision.policy != "prior":
             return NO_REWARD
-        return ASTRAY if self.astray and decision.unsupported == "stop" else ""
+        if not self.astray or decision.unsupported == "report":
+            return ""
+        if decision.unsupported == "actor":
+            return f"{ASTRAY}, and the actor knows no reward but the learned one" if written else ""
+        return ASTRAY

@@ -59,6 +59,8 @@ class Collector(Node):
             )
             self._result = declare(self, "result", "results/collect.json", "File for the figures; empty: none")
         self._spec = load_spec(spec)
+        if not behaviors:
+            raise ValueError(f"parameter 'behaviors': expected one or more of {sorted(BEHAVIORS)}, found none")
         for name in behaviors:
             if name not in BEHAVIORS:
                 raise ValueError(f"parameter 'behaviors': unknown behavior '{name}'; {nearest(name, BEHAVIORS)}")

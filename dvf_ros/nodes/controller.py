@@ -71,9 +71,9 @@ class Controller(LoggedLifecycleNode):
         agent, digest = load_checkpoint(wanted.checkpoint, spec), read_description(wanted.checkpoint).sha256
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
-        agent.set_reward(wanted.written_reward(spec))
         share, pace = wanted.deadline, wanted.pace
         self._deciding = Deciding(agent, self._wanted, wanted.seed, share, pace, self.get_logger())
+        self._deciding.set_reward(wanted.written_reward(spec))
         self._agent: DvfAgent = agent
         gap = max(3 / spec.rate, 0.1)
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
@@ -83,7 +83,7 @@ class Controller(LoggedLifecycleNode):
         with ExitStack() as made:
             self._commands = CommandTopics(self, spec)
             made.callback(self._commands.destroy)
-            self._states = StateTopics(self, spec, self._observe, self._refuse)
+            self._states = StateTopics(self, spec, self._observe, self._refuse, spec.frame)
             made.callback(self._states.destroy)
             self._report = ControllerReport(self, spec, digest, agent.reward_name, self._states.frames)
             made.callback(self._report.destroy)
@@ -99,7 +99,8 @@ class Controller(LoggedLifecycleNode):
             self._ticker = self.create_timer(1 / spec.rate, self._on_timer, clock=beat_clock(self), autostart=False)
             made.callback(self.destroy_timer, self._ticker)
             # Last, so that its thread ends before the publishers that it uses.
-            self._worker = InferenceWorker(self._deciding.warm_up, self._decide, self._deliver, self._undelivered)
+            deciding = self._deciding
+            self._worker = InferenceWorker(deciding.warm_up, deciding.decide, self._deliver, self._undelivered)
             made.callback(self._worker.close)
             made.enter_context(settled_memory())
             self._made = made.pop_all()
@@ -140,10 +141,10 @@ class Controller(LoggedLifecycleNode):
             self._deadlines.heard(topic, stamp)
             if not self._active or self.parameters.tick_on != "state":
                 return
-            if self.parameters.lockstep and topic == self._spec.state[0].topic and stamp == self._last_command.stamp:
-                # A simulation that waits says its state again if the command was lost: so does this node.
-                self._commands.publish(self._last_command.action, stamp)
-                return
+            last = self._last_command
+            if self.parameters.lockstep and topic == self._spec.state[0].key and stamp == last.stamp:
+                # A simulation that waits says its state again where it got no command, or half of a stop.
+                return self._tick(stamp) if last.stop_reason else self._commands.publish(last.action, stamp)
             due = list(self._grid.due(self._brain.aligner.watermark))
             if due:
                 # Only the newest tick is answered: a robot needs no commands for moments gone by.
@@ -187,9 +188,6 @@ class Controller(LoggedLifecycleNode):
 
     def _wanted(self) -> DecisionConfig:
         return self.parameters.decision(self._stored)
-
-    def _decide(self, request: Request) -> Decision:
-        return self._deciding.decide(request)
 
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
@@ -239,7 +237,9 @@ class Controller(LoggedLifecycleNode):
         """Decide by this reward from now on; returns what it is like."""
         assert self._brain is not None
         with self._lock:
-            self._agent.set_reward(expression)
+            if (expression.text if expression else "learned") == self._agent.reward_name:
+                return self._agent.reward_summary  # said again: what was decided by it still serves
+            self._deciding.set_reward(expression)
             self._report.reward = self._agent.reward_name
             self._brain.decide_anew()
             if (again := self._open.again()) is not None:

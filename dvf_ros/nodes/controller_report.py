@@ -150,7 +150,7 @@ class ControllerReport:
         if unheard:
             status.mergeSummary(DiagnosticStatus.WARN, f"nobody listens on {', '.join(unheard)}")
         for name, value in zip(("p50", "p95", "p99", "max"), self._latencies.percentiles_ms(), strict=True):
-            status.add(f"tick latency {name} (ms)", f"{value:.2f}")
+            status.add(f"decision latency {name} (ms)", f"{value:.2f}")
         status.add("reward", self.reward)
         status.add("input age (s)", f"{brain.input_age:.3f}")
         status.add("last stops", self._stops.text(time.monotonic()))

@@ -12,6 +12,7 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from dvf_ros.control.brain import Request
 from dvf_ros.core.decision import Decision
+from dvf_ros.core.expression import Expression, ExpressionError
 from dvf_ros.nodes.clocks import at_most_every, steady_ns
 
 if TYPE_CHECKING:
@@ -44,6 +45,16 @@ class Deciding:
         self._agent, self._wanted, self._seed, self._logger = agent, wanted, seed, logger
         self._pace = pace
         self._allowed = (1.0 - MARGIN) * share / agent.spec.rate
+
+    def set_reward(self, expression: Expression | None) -> None:
+        """Decide by this reward, or by the learned one (None); raises ExpressionError and keeps the old one.
+
+        Who does not score knows no reward but the one of its training.
+        """
+        policy = self._wanted().policy
+        if expression is not None and policy != "best":
+            raise ExpressionError(f"the policy '{policy}' looks at no reward; start the controller with policy best")
+        self._agent.set_reward(expression)
 
     def warm_up(self) -> None:
         """Decide and explain a few times: the first calls are many times slower than those that follow."""

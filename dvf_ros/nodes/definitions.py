@@ -13,8 +13,10 @@ SEPARATOR = "=" * 80
 def definition_of(type_name: str) -> str:
     """The .msg text of `sensor_msgs/msg/JointState`, followed by those of the types in it (rosbag2's `ros2msg`).
 
-    Raises KeyError saying which package or file is missing.
+    Raises KeyError saying which package or file is missing, or that the type is none of a message.
     """
+    if "/msg/" not in type_name:  # events of a service, messages of an action
+        raise KeyError("it has no .msg file; what ROS makes of services and actions itself, 'ros2 bag record' records")
     parts: list[str] = []
     found = {type_name}
     waiting = [type_name]

@@ -35,7 +35,7 @@ class GoalSequence(Node):
             self._hold = declare(self, "hold", 10, "Ticks in a row that a condition has to hold", low=1, high=1000)
             self._seed = declare(self, "seed", 0, "Seed of the first round; then counting up", low=0, high=2**31 - 1)
             self._record = declare(self, "record", False, "Have the recorder write one bag of the whole run")
-            self._stall = declare(self, "stall_timeout", 60.0, "s for one goal, then give up", low=1.0, high=3600.0)
+            self._stall = declare(self, "stall_timeout", 60.0, "s without a tick, then give up", low=1.0, high=3600.0)
             self._start_timeout = declare(
                 self,
                 "start_timeout",
@@ -47,6 +47,8 @@ class GoalSequence(Node):
             self._bar = declare(self, "success_bar", 0.8, "Share of goals below which the run fails", low=0.0, high=1.0)
             self._result = declare(self, "result", "results/demo.json", "File for the figures; empty: none")
         self._spec = load_spec(spec)
+        if not self._rewards:
+            raise ValueError("parameter 'rewards': expected one reward a goal, found none")
         if len(self._rewards) != len(conditions):
             raise ValueError(f"expected as many conditions as rewards ({len(self._rewards)}), found {len(conditions)}")
         self._conditions = [goal_condition(text, self._spec) for text in conditions]
@@ -82,11 +84,14 @@ class GoalSequence(Node):
     def _pursue(self, number: int, goal: int) -> bool:
         answer = self._episodes.call(self._set_reward, SetReward.Request(expression=self._rewards[goal]))
         self._watch.begin(self._conditions[goal], self._hold, self._steps)
-        if not self._script.wait(self._watch.finished, self._stall):
-            raise EpisodeError(
-                f"expected {self._steps} ticks within {self._stall:g} s, found {self._watch.steps}; "
-                "the simulation's log says what it waits for"
-            )
+        before = 0
+        while not self._script.wait(self._watch.finished, self._stall):
+            if self._watch.steps == before:
+                raise EpisodeError(
+                    f"expected {self._steps} ticks, found {before} and no more for {self._stall:g} s; "
+                    "the simulation's log says what it waits for"
+                )
+            before = self._watch.steps
         verdict = "reached" if self._watch.reached else "not reached"
         self.get_logger().info(
             f"round {number + 1}/{self._rounds} goal {goal + 1}: {verdict} after {self._watch.steps} ticks; "

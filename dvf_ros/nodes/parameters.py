@@ -74,6 +74,8 @@ def declare(
             descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high))]
     try:
         value = node.declare_parameter(name, default, descriptor).value
+        if value is None:  # a list without elements has no type in a parameter file
+            value = []
         if options and value not in options:
             raise ValueError(f"parameter '{name}': expected {allowed}; found '{value}'")
     except (ValueError, InvalidParameterTypeException, InvalidParameterValueException) as error:

@@ -11,7 +11,7 @@ from rclpy.node import Node
 from dvf_ros.core.expression import Expression, ExpressionError
 from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.core.goal import GoalError, goal_field, goal_reward, source_of
-from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.spec import RobotSpec, Workspace
 from dvf_ros.nodes.controller_parameters import ControllerParameters
 from dvf_ros.nodes.spec_topics import StateTopics
 from dvf_ros.srv import SetReward
@@ -63,7 +63,7 @@ class RewardRequests:
         try:
             field = goal_field(self._spec, self._wanted)
             self._check_frame(field, goal.header.frame_id)
-            text = goal_reward(self._spec, field, (place.x, place.y, place.z), self._reach)
+            text = goal_reward(field, (place.x, place.y, place.z), self._reach, self._box(goal.header.frame_id))
             meaning = self._take(text)
         except (ExpressionError, GoalError) as error:
             self.refused_goal = str(error)
@@ -79,6 +79,11 @@ class RewardRequests:
             raise GoalError(f"'{source}' has not said yet in which frame {field} is; send the goal when it has")
         if frame != own:
             raise GoalError(f"expected a goal in frame '{own}', in which {field} is reported, found '{frame}'")
+
+    def _box(self, frame: str) -> Workspace | None:
+        """The workspace, where it is one of this frame."""
+        box = self._spec.workspace
+        return box if box and self._states.frames.get(source_of(self._spec, box.position)) == frame else None
 
     def _take(self, text: str) -> str:
         if not text.strip():

@@ -15,6 +15,7 @@ from rclpy.time import Time
 from dvf_ros.core.selection import FieldSelector, SelectionError, write_fields
 from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.nodes.clocks import at_most_every
+from dvf_ros.nodes.command_check import check_command
 from dvf_ros.nodes.message_types import message_class
 
 SENSOR_QOS = QoSProfile(depth=10, history=HistoryPolicy.KEEP_LAST, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -34,7 +35,8 @@ class StateTopics:
 
     A message that does not hold what the spec says, or whose frame_id is another than the source's first (that of
     joints does not matter), is logged (throttled) and dropped; `refuse(topic, reason)` hears. `frames` are those first
-    frame_ids, by the sources' keys.
+    frame_ids, by the sources' keys. Who commands gives the `frame` of its commands: positions in another one cannot
+    bound them, and are dropped as well.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class StateTopics:
         spec: RobotSpec,
         observe: Callable[[str, int, np.ndarray], None],
         refuse: Callable[[str, str], None] = lambda topic, reason: None,
+        frame: str = "",
     ) -> None:
+        self._frame, self._bounding = frame, bounding_positions(spec) if frame else frozenset()
         self.frames: dict[str, str] = {}
         self._node = node
         self._observe = observe
@@ -82,11 +86,25 @@ class StateTopics:
         return receive
 
     def _check_frame(self, source: Source, frame: str) -> None:
+        bounding = [item.name for item in source.fields if item.name in self._bounding]
+        if bounding and frame not in ("", self._frame):
+            raise SelectionError(
+                f"topic '{source.topic}': expected frame '{self._frame}', that of the commands, which {bounding[0]} "
+                f"bounds; found '{frame}'"
+            )
         # Positions in another frame are other numbers for the same place, and nothing in them would tell. Joints have
         # none, whatever their drivers write there.
         first = self.frames.setdefault(source.key, frame)
         if frame != first and not all(item.joints for item in source.fields):
             raise SelectionError(f"topic '{source.topic}': expected frame '{first}', as at first, found '{frame}'")
+
+
+def bounding_positions(spec: RobotSpec) -> frozenset[str]:
+    """The state's places that bound how commands may move them."""
+    names = {item.moves for source in spec.action for item in source.fields}
+    names |= {spec.workspace.position} if spec.workspace else set()
+    places = {item.name for source in spec.state for item in source.fields if item.kind == "vector"}
+    return frozenset(names & places)
 
 
 def state_frame(spec: RobotSpec, frames: Mapping[str, str]) -> str:
@@ -98,9 +116,13 @@ def state_frame(spec: RobotSpec, frames: Mapping[str, str]) -> str:
 
 
 class CommandTopic:
-    """Publisher of one action topic; `frame` is the frame_id of its messages."""
+    """Publisher of one action topic; `frame` is the frame_id of its messages.
+
+    Raises ConfigError where its messages cannot say whatever may have to be said.
+    """
 
     def __init__(self, node: Node, source: Source, frame: str) -> None:
+        check_command(source)
         self.source = source
         self._node = node
         self._frame = frame

@@ -33,7 +33,7 @@ def sum_up(
     low, high = wilson_interval(successes, trials)
     node.get_logger().info(
         f"{successes} of {trials} {noun}: {rate:.0%} (95 % interval {low:.0%} to {high:.0%}); "
-        f"tick latency p50 {status.latency_p50_ms:.1f} ms, p99 {status.latency_p99_ms:.1f} ms; "
+        f"decision latency p50 {status.latency_p50_ms:.1f} ms, p99 {status.latency_p99_ms:.1f} ms; "
         f"{status.deadline_misses} deadline misses in {status.decisions} decisions"
     )
     wanted = Bar("success_rate", rate, ">=", bar)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 
 NO_REWARD = "no reward: none was learned and none is set; set the parameter reward"
+PATIENCE = 5.0
+"""s without a tick, at least, before that is told: a simulation may be twenty times slower than time."""
 
 
 class ValueMonitor(Node):
@@ -65,6 +67,8 @@ class ValueMonitor(Node):
         self._agent.set_reward(self._read(reward))
         self._aligner = Aligner(self._spec.state)
         self._problem = "no state yet"
+        self._patience = max(PATIENCE, 3.0 / rate)
+        self._ticked = time.monotonic()
         self._age = float("inf")
         self._latest: ValueEstimate | None = None
         self._seconds = 0.0
@@ -73,6 +77,11 @@ class ValueMonitor(Node):
         self.create_timer(1 / rate, self._on_timer, clock=beat_clock(self))
         follow_changes(self, check=self._check, apply=self._apply)
         steady_updater(self, self._spec.robot).add("value", self._diagnose)
+        for source in self._spec.state:
+            if source.resample == "linear":
+                self.get_logger().warning(
+                    f"'{source.key}' has resample: linear, which needs the value after the tick; its last one is taken"
+                )
         self.get_logger().info(
             f"values of {self._spec.robot} {self._spec.task} by the reward: {self._agent.reward_name}"
         )
@@ -101,6 +110,7 @@ class ValueMonitor(Node):
             self.get_logger().info(f"reward: {self._agent.reward_name}")
 
     def _on_timer(self) -> None:
+        self._ticked = time.monotonic()
         stamp = self.get_clock().now().nanoseconds
         sample = self._aligner.sample(stamp)
         self._age = max(sample.ages)
@@ -126,7 +136,9 @@ class ValueMonitor(Node):
         self._publisher.publish(self._latest)
 
     def _diagnose(self, status: DiagnosticStatusWrapper) -> DiagnosticStatusWrapper:
-        if self._problem:
+        if (silent := time.monotonic() - self._ticked) > self._patience:
+            status.summary(DiagnosticStatus.WARN, f"no value: the clock has stood still for {silent:.0f} s")
+        elif self._problem:
             status.summary(DiagnosticStatus.WARN, f"no value: {self._problem}")
         elif not self._publisher.get_subscription_count():
             status.summary(DiagnosticStatus.OK, "nobody subscribes, nothing is computed")

@@ -254,3 +254,29 @@ def test_a_brain_that_lost_track_holds_nothing_and_starts_from_the_measured_stat
     request = brain.tick(10 * PERIOD, 10 * PERIOD)
     assert isinstance(request, Request)
     assert brain.accept(decision(np.full((8, 3), 0.9)), request).action == pytest.approx(TIP + 0.4)
+
+
+def test_a_clock_set_back_by_little_forgets_what_was_observed() -> None:
+    """Stamps of before and after would lie among each other, and old values look fresh."""
+    brain = make_brain(execute=1)
+    started(brain)
+    for tick in range(2, 11):
+        observe(brain, tick * PERIOD, 0.1 * tick)
+        brain.tick(tick * PERIOD)
+    answer = brain.tick(7 * PERIOD)
+    assert isinstance(answer, Command) and answer.stop_reason == "time jumped by -0.30 s"
+    answer = brain.tick(8 * PERIOD)
+    assert isinstance(answer, Command) and "no message yet on odom" in answer.stop_reason
+    observe(brain, 9 * PERIOD, 5.0)
+    request = brain.tick(9 * PERIOD)
+    assert isinstance(request, Request) and (request.state == 5.0).all()
+
+
+def test_a_slow_robots_period_is_no_jump_of_time() -> None:
+    brain = Brain(replace(TRANSFORMED, rate=0.1), execute=1, max_reuse=0, gap=30.0)
+    for tick in (1, 2):
+        stamp = tick * 10 * 1_000_000_000
+        brain.observe(TRANSFORMED.state[0].key, stamp, TIP, stamp)
+        request = brain.tick(stamp, stamp)
+        assert isinstance(request, Request), request.stop_reason
+        brain.accept(decision(np.full((1, 3), 0.9)), request)

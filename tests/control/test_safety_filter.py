@@ -267,3 +267,33 @@ def test_a_quaternion_beside_the_rotations_is_sent_as_the_one_it_means(numbers: 
     sent = SafetyFilter(TURNING).apply(asked, np.array([0, 0, 0, 1.0]))
     np.testing.assert_allclose(sent.action, asked / np.linalg.norm(asked), atol=1e-12)
     assert sent.clamped == ()
+
+
+FOLLOWING = RobotSpec.parse(
+    TURNING.text.replace("stop_mode: hold", "follows: turn, stop_mode: hold, max_rate: [1, 1, 1, 1]")
+)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("degrees", [20, 90, 175])
+def test_a_turn_at_limited_rates_is_one_of_rotations_that_gets_there_the_shorter_way(
+    degrees: float, sign: float
+) -> None:
+    half = np.deg2rad(degrees) / 2
+    goal = np.array([0.0, 0.0, np.sin(half), np.cos(half)])
+    safety, at = SafetyFilter(FOLLOWING), np.array([0.0, 0.0, 0.0, 1.0])
+    way = []
+    for _ in range(40):
+        at = safety.apply(sign * goal, sign * at).action * sign
+        assert np.linalg.norm(at) == pytest.approx(1.0, abs=1e-9)
+        way.append(float(at @ goal))
+    assert abs(way[-1]) == pytest.approx(1.0, abs=1e-6)
+    assert (np.diff(np.abs(way)) > -1e-9).all(), "never away from the goal"
+
+
+def test_a_measured_rotation_is_the_first_target_and_no_motion() -> None:
+    safety = SafetyFilter(FOLLOWING)
+    measured = np.float32([0.1, 0.2, 0.3, 0.9273618])
+    found = safety.apply(np.array([0.0, 0.0, 0.0, 1.0]), measured)
+    np.testing.assert_allclose(found.action, measured, atol=1e-6)
+    assert not found.moves

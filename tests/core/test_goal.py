@@ -27,7 +27,7 @@ def test_an_object_goes_before_the_robot_itself() -> None:
 
 
 def test_the_reward_falls_with_the_distance() -> None:
-    reward = parse_expression(goal_reward(PANDA, "cube_position", (0.1, -0.05, 0.9), REACH), PANDA)
+    reward = parse_expression(goal_reward("cube_position", (0.1, -0.05, 0.9), REACH), PANDA)
     states = np.zeros((2, 30))
     states[:, 23:26] = [(0.1, -0.05, 0.9), (0.1, -0.05, 0.9 + REACH)]
     np.testing.assert_allclose(reward.evaluate(states), [1, math.exp(-1)], rtol=1e-4)
@@ -38,7 +38,7 @@ NUMBERS = st.floats(-1e7, 1e7) | st.floats(-1.0, 1.0)
 
 @given(st.tuples(NUMBERS, NUMBERS, NUMBERS))
 def test_a_goal_lies_where_it_was_asked_for_however_far_away(place: tuple[float, float, float]) -> None:
-    reward = parse_expression(goal_reward(BASE, "position", place, REACH), BASE)
+    reward = parse_expression(goal_reward("position", place, REACH), BASE)
     states = np.zeros((1, BASE.state_size))
     states[:, :3] = place
     distance = -REACH * np.log(reward.evaluate(states))
@@ -46,7 +46,7 @@ def test_a_goal_lies_where_it_was_asked_for_however_far_away(place: tuple[float,
 
 
 def test_a_goals_numbers_stay_as_they_were_written() -> None:
-    text = goal_reward(BASE, "position", (123.456, -1234.56, 1e-9), 2.5)
+    text = goal_reward("position", (123.456, -1234.56, 1e-9), 2.5)
     assert text == "exp(-distance(position, [123.456, -1234.56, 0]) / 2.5)"
 
 
@@ -59,7 +59,7 @@ def test_a_goals_numbers_stay_as_they_were_written() -> None:
 )
 def test_a_place_that_cannot_be_reached_is_refused(place: tuple[float, ...], message: str) -> None:
     with pytest.raises(GoalError, match=message):
-        goal_reward(PANDA, "cube_position", place, REACH)
+        goal_reward("cube_position", place, REACH, PANDA.workspace)
 
 
 def test_a_field_that_is_no_place_is_refused() -> None:

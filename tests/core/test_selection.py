@@ -189,3 +189,10 @@ def test_rclpy_and_rosbags_give_the_same_vectors() -> None:
             assert np.any(live != 0)
             assert selector.select(offline).tobytes() == live.tobytes()
             assert selector.stamp(offline, 7) == selector.stamp(message, 7)
+
+
+def test_a_sequence_of_numbers_grows_as_far_as_it_is_written() -> None:
+    source = Source("cmd", "p/msg/T", (Field("b", "data[1]"), Field("a", "data[0]")), stamp="receive")
+    message = SimpleNamespace(data=array("d"))
+    write_fields(source, np.array([2.0, 1.0]), message)
+    assert message.data == array("d", [1.0, 2.0])

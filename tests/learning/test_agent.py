@@ -182,6 +182,19 @@ def test_all_that_is_said_where_nothing_resembles_the_data_is_of_the_actors_chun
     np.testing.assert_allclose(astray.ends, agent.encoder.decode(ends.mean(dim=0)), atol=1e-5)
 
 
+def test_no_actor_takes_over_under_a_reward_that_it_does_not_know(
+    agent: DvfAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent.configure(replace(CONFIG.decision, unsupported="actor"))
+    agent.set_reward(parse_expression("position.x", agent.spec))
+    assert not decide(agent).refusal
+    monkeypatch.setattr(agent.support, "holds", lambda spread, rate: torch.zeros(len(spread), dtype=torch.bool))
+    astray = decide(agent)
+    assert len(astray.candidates) > 1 and "the actor knows no reward but the learned one" in astray.refusal
+    agent.set_reward(None)
+    assert len(decide(agent).candidates) == 1 and not decide(agent).refusal
+
+
 def test_an_actor_that_alone_proposes_is_judged_once(agent: DvfAgent, monkeypatch: pytest.MonkeyPatch) -> None:
     agent.configure(replace(CONFIG.decision, policy="actor"))
     expected = decide(agent)

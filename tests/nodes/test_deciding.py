@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from rclpy.logging import get_logger
 
 from dvf_ros.control.brain import Request
+from dvf_ros.core.expression import ExpressionError
+from dvf_ros.core.expression_parsing import parse_expression
 from dvf_ros.learning.agent import DvfAgent
 from dvf_ros.learning.training import train
 from dvf_ros.nodes import deciding as module
@@ -24,7 +27,7 @@ def agent() -> DvfAgent:
     return train(dataset(), CONFIG)[0]
 
 
-def deciding(agent: DvfAgent, seed: int = 0, **settings: int) -> Deciding:
+def deciding(agent: DvfAgent, seed: int = 0, **settings: Any) -> Deciding:
     return Deciding(agent, lambda: replace(CONFIG.decision, **settings), seed, 0.7, 1.0, get_logger("test"))
 
 
@@ -62,3 +65,16 @@ def test_a_model_that_cannot_explain_still_decides(agent: DvfAgent, monkeypatch:
 
     monkeypatch.setattr(agent, "explain", fail)
     assert node.explain(REQUEST, decision) is decision
+
+
+@pytest.mark.parametrize("policy", ["actor", "prior"])
+def test_who_does_not_score_takes_no_written_reward(agent: DvfAgent, policy: str) -> None:
+    written = parse_expression("position.x", agent.spec)
+    node = deciding(agent, policy=policy)
+    with pytest.raises(ExpressionError, match=f"the policy '{policy}' looks at no reward; start .* with policy best"):
+        node.set_reward(written)
+    assert agent.written is None
+    node.set_reward(None)
+    deciding(agent).set_reward(written)
+    assert agent.written is not None
+    agent.set_reward(None)

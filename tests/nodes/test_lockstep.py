@@ -10,14 +10,16 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.time import Time
 from sensor_msgs.msg import JointState
+from std_srvs.srv import SetBool
 
 from dvf_ros.cli.closed_loop import run_episode
 from dvf_ros.control.gate import input_topic
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.learning.checkpoint import load_checkpoint
-from dvf_ros.msg import Outcome
+from dvf_ros.msg import ControllerStatus, Outcome
 from dvf_ros.sim.robosuite_sim import RobosuiteSim
 from tests.nodes.harness import ros_domain, wait_for
+from tests.nodes.test_controller import LATCHED
 
 pytestmark = pytest.mark.ros
 
@@ -57,6 +59,27 @@ def test_topics_change_nothing(tmp_path: Path, gated: bool) -> None:
     every = agent.decision.execute * agent.spec.period_ns
     decided = np.stack([seen[first + k * every] for k in range(len(alone.states))])
     assert (decided == alone.states[:, :7]).all()
+
+
+def test_a_robot_that_was_stopped_before_its_first_command_goes_on(tmp_path: Path) -> None:
+    """Such a stop has nothing to say to the gripper, and the simulation waits for all of a command."""
+    with ros_domain(tmp_path) as (processes, observer):
+        outcomes = observer.collect(Outcome, "outcome", 1000)
+        statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
+        processes.start("sim_bridge", {"spec": SPEC, "mode": "lockstep", "seed": 3})
+        processes.start("controller", {"spec": SPEC, "checkpoint": CHECKPOINT, "tick_on": "state", "lockstep": True})
+
+        def change(transition: int) -> None:
+            request = ChangeState.Request(transition=Transition(id=transition))
+            assert observer.call(ChangeState, "controller/change_state", request, timeout=60.0).success
+
+        change(Transition.TRANSITION_CONFIGURE)
+        assert observer.call(SetBool, "controller/pause", SetBool.Request(data=True)).success
+        change(Transition.TRANSITION_ACTIVATE)
+        wait_for(lambda: statuses[-1].state == ControllerStatus.PAUSED and statuses[-1].ticks > 2, "pauses")
+        assert not outcomes
+        assert observer.call(SetBool, "controller/pause", SetBool.Request(data=False)).success
+        wait_for(lambda: len(outcomes) > 5, "steps", timeout=60.0)
 
 
 def stamp_of(message: JointState | Outcome) -> int:

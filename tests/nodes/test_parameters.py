@@ -75,6 +75,12 @@ def test_a_known_parameter_with_a_bad_value_is_not_told_to_be_unknown(context: r
     node.destroy_node()
 
 
+def test_a_list_without_elements_is_one(context: rclpy.Context) -> None:
+    node = Node("some_node", context=context, cli_args=["--ros-args", "-p", "extra_topics:=[]"])
+    assert declare(node, "extra_topics", [""], "Topics") == []
+    node.destroy_node()
+
+
 @pytest.mark.parametrize("name", ["collect", "controller", "recorder", "sim", "value_monitor"])
 def test_a_parameter_file_names_the_nodes_that_it_is_for(name: str) -> None:
     """One for all nodes would be refused by those of a launch file that do not know its parameters."""

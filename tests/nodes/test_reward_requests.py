@@ -77,6 +77,7 @@ def test_a_reward_is_taken_up_at_the_next_tick_and_a_wrong_one_changes_nothing(
     assert answer.message == (
         f"the number -2 - ({ALWAYS}) (reads position); from -3 to -3 on states like the recorded ones"
     )
+    assert set_reward(f"-2 - ({ALWAYS})")[0] == answer, "the same again"
     wait_for(lambda: nanoseconds(scores[-1]) > after, "a decision by the new reward")
     assert all(max(item.values) < 0 for item in list(scores) if nanoseconds(item) > after)
     assert all(min(item.values) >= 0 for item in list(scores) if nanoseconds(item) < before)

@@ -14,8 +14,11 @@ import pytest
 from geometry_msgs.msg import PoseStamped, TransformStamped
 from lifecycle_msgs.msg import Transition
 from rclpy.qos import DurabilityPolicy
+from std_msgs.msg import Header
 
+from dvf_ros.core.parsing import ConfigError
 from dvf_ros.core.spec import RobotSpec
+from dvf_ros.nodes.command_check import check_command
 from dvf_ros.nodes.spec_topics import StateTopics, state_frame
 from tests.nodes.harness import Observer, Processes, ros_domain, wait_for
 from tests.nodes.test_controller import CONFIG, change_state
@@ -169,3 +172,90 @@ def test_a_controller_on_a_timer_refuses_what_needs_the_value_after_the_tick(
         "the reason in the log",
     )
     assert processes.end(process) == 0
+
+
+ARM = """
+robot: arm
+task: reach
+rate: 20.0
+frame: base
+workspace: {position: place, velocity: speed, lower: [-1, -1, -1], upper: [1, 1, 1]}
+state:
+  - topic: pose
+    type: geometry_msgs/msg/PoseStamped
+    fields: [{name: place, kind: vector, path: pose.position}]
+  - topic: other
+    type: geometry_msgs/msg/PoseStamped
+    fields: [{name: object, kind: vector, path: pose.position}]
+action:
+  - topic: twist
+    type: geometry_msgs/msg/TwistStamped
+    fields: [{name: speed, kind: vector, path: twist.linear}]
+"""
+
+
+@pytest.mark.parametrize(("frame", "problem"), [("base", ""), ("", ""), ("tool", "expected frame 'base', that of the")])
+def test_places_that_bound_commands_are_in_their_frame(frame: str, problem: str) -> None:
+    node, heard = MagicMock(), []
+    node.get_clock().now().nanoseconds = 1
+    spec = RobotSpec.parse(ARM)
+    topics = StateTopics(node, spec, lambda key, stamp, values: None, lambda key, why: heard.append(why), spec.frame)
+    place, other = (call.args[2] for call in node.create_subscription.call_args_list)
+    other(PoseStamped(header=Header(frame_id="map")), {"source_timestamp": 1})
+    place(PoseStamped(header=Header(frame_id=frame)), {"source_timestamp": 1})
+    assert [problem in why for why in heard] == ([True] if problem else [])
+    assert topics.frames["other"] == "map"
+
+
+COMMAND = """
+robot: arm
+task: reach
+rate: 20.0
+state:
+  - topic: pose
+    type: geometry_msgs/msg/PoseStamped
+    fields: [{name: place, kind: vector, path: pose.position}]
+action:
+  - topic: command
+    type: TYPE
+    stamp: receive
+    fields: [FIELDS]
+"""
+JOINTS = "{name: NAME, kind: joints, path: PATH, joints: [a], stop_mode: MODE}"
+
+
+def joints(name: str, path: str, mode: str) -> str:
+    return JOINTS.replace("NAME", name).replace("PATH", path).replace("MODE", mode)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        ("std_msgs/msg/Float64MultiArray", "{name: a, path: 'data[0]'}, {name: b, path: 'data[1]'}", ""),
+        ("std_msgs/msg/UInt8", "{name: a, path: data, lower: [0], upper: [255]}", ""),
+        ("std_msgs/msg/UInt8", "{name: a, path: data}", "UInt8 cannot hold .*; give whole numbers the 'lower' and"),
+        ("std_msgs/msg/Bool", "{name: a, path: data}", ""),
+        (
+            "diagnostic_msgs/msg/DiagnosticArray",
+            "{name: a, path: 'status[0].level', lower: [0], upper: [1]}",
+            "found one through a sequence that is empty",
+        ),
+        (
+            "sensor_msgs/msg/JointState",
+            f"{joints('p', 'position', 'hold')}, {joints('v', 'velocity', 'zero')}",
+            r"found 'p' \(stop_mode: hold\) beside 'v' \(stop_mode: zero\), whose stop would go unsaid",
+        ),
+        (
+            "sensor_msgs/msg/JointState",
+            f"{joints('p', 'position', 'hold')}, {joints('v', 'velocity', 'hold')}",
+            "",
+        ),
+    ],
+)
+def test_what_cannot_be_commanded_is_told_before_it_has_to_be(kind: str, fields: str, message: str) -> None:
+    source = RobotSpec.parse(COMMAND.replace("TYPE", kind).replace("FIELDS", fields)).action[0]
+    if not message:
+        check_command(source)
+        return
+    with pytest.raises(ConfigError, match=message):
+        check_command(source)

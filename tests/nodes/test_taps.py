@@ -64,6 +64,8 @@ def publisher(type_name: str) -> Any:
     [
         ("acme_msgs/msg/Grip", "the package 'acme_msgs' is not installed or not sourced"),
         ("std_msgs/msg/Grip", "the package 'std_msgs' has no 'msg/Grip.msg'"),
+        ("std_srvs/srv/Trigger_Event", "it has no .msg file"),
+        ("example_interfaces/action/Fibonacci_FeedbackMessage", "it has no .msg file"),
     ],
 )
 def test_a_type_that_is_not_installed_is_told_and_the_tap_goes_on(unknown: str, why: str) -> None:
