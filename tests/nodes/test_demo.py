@@ -64,6 +64,7 @@ def test_the_launch_runs_its_episodes_and_ends(tmp_path: Path) -> None:
     assert figures["decisions"] > 0
     for number in (1, 2):
         assert f"episode {number}/2" in output
+    assert "realtime, seed 5000" in output, "no episode of the training, whatever seed the simulation begins with"
     assert "[command_gate]: closed until a command comes" in output
 
     (bag,) = bags.iterdir()
