@@ -99,8 +99,7 @@ class Controller(LoggedLifecycleNode):
             self._ticker = self.create_timer(1 / spec.rate, self._on_timer, clock=beat_clock(self), autostart=False)
             made.callback(self.destroy_timer, self._ticker)
             # Last, so that its thread ends before the publishers that it uses.
-            deciding = self._deciding
-            self._worker = InferenceWorker(deciding.warm_up, deciding.decide, self._deliver, self._undelivered)
+            self._worker = InferenceWorker(self._deciding.warm_up, self._decide, self._deliver, self._undelivered)
             made.callback(self._worker.close)
             made.enter_context(settled_memory())
             self._made = made.pop_all()
@@ -189,6 +188,9 @@ class Controller(LoggedLifecycleNode):
     def _wanted(self) -> DecisionConfig:
         return self.parameters.decision(self._stored)
 
+    def _decide(self, request: Request) -> Decision:
+        return self._deciding.decide(request)
+
     def _deliver(self, request: Request, outcome: Decision | Exception, seconds: float) -> None:
         with self._lock:
             self._report.decided(seconds)
@@ -237,13 +239,11 @@ class Controller(LoggedLifecycleNode):
         """Decide by this reward from now on; returns what it is like."""
         assert self._brain is not None
         with self._lock:
-            if (expression.text if expression else "learned") == self._agent.reward_name:
-                return self._agent.reward_summary  # said again: what was decided by it still serves
-            self._deciding.set_reward(expression)
-            self._report.reward = self._agent.reward_name
-            self._brain.decide_anew()
-            if (again := self._open.again()) is not None:
-                self._worker.submit(again)
+            if self._deciding.set_reward(expression):
+                self._report.reward = self._agent.reward_name
+                self._brain.decide_anew()
+                if (again := self._open.again()) is not None:
+                    self._worker.submit(again)
         self._publish_status()
         return self._agent.reward_summary
 

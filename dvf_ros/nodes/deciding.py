@@ -46,15 +46,19 @@ class Deciding:
         self._pace = pace
         self._allowed = (1.0 - MARGIN) * share / agent.spec.rate
 
-    def set_reward(self, expression: Expression | None) -> None:
-        """Decide by this reward, or by the learned one (None); raises ExpressionError and keeps the old one.
+    def set_reward(self, expression: Expression | None) -> bool:
+        """Decide by this reward, or by the learned one (None); returns whether it is another than before.
 
-        Who does not score knows no reward but the one of its training.
+        Raises ExpressionError and keeps the old one, also where the policy scores nothing: that knows no reward but the
+        one of its training.
         """
+        if (expression.text if expression else "learned") == self._agent.reward_name:
+            return False
         policy = self._wanted().policy
         if expression is not None and policy != "best":
             raise ExpressionError(f"the policy '{policy}' looks at no reward; start the controller with policy best")
         self._agent.set_reward(expression)
+        return True
 
     def warm_up(self) -> None:
         """Decide and explain a few times: the first calls are many times slower than those that follow."""

@@ -74,7 +74,7 @@ def test_who_does_not_score_takes_no_written_reward(agent: DvfAgent, policy: str
     with pytest.raises(ExpressionError, match=f"the policy '{policy}' looks at no reward; start .* with policy best"):
         node.set_reward(written)
     assert agent.written is None
-    node.set_reward(None)
-    deciding(agent).set_reward(written)
+    assert not node.set_reward(None), "it is the learned one already"
+    assert [deciding(agent).set_reward(written) for _ in range(2)] == [True, False]
     assert agent.written is not None
     agent.set_reward(None)
