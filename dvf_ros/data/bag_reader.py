@@ -39,8 +39,8 @@ def read_custom(path: str | Path) -> dict[str, str]:
     if not path.is_dir():
         return _recorded_custom(path)
     information = read_information(path)
-    if information:
-        return {str(key): str(value) for key, value in (information.get("custom_data") or {}).items()}
+    if information and (custom := information.get("custom_data")):  # one that was made anew afterwards has none
+        return {str(key): str(value) for key, value in custom.items()}
     found: dict[str, str] = {}
     for file in storage_files(path):
         found |= _recorded_custom(file)

@@ -20,7 +20,7 @@ def find_bags(paths: Sequence[str | Path]) -> list[Path]:
     """All bags that `paths` are or contain, by name; raises ConversionError for a path with none.
 
     A bag is a .mcap or .db3 file (or .zstd of one), or a folder that holds metadata.yaml or the files of one split
-    bag (NAME_0, NAME_1, …); without metadata.yaml, files with other names are bags of their own.
+    bag (NAME_0, NAME_1, …); without metadata.yaml, files with other names, or beside other bags, are bags of their own.
     """
     found: list[Path] = []
     if not paths:
@@ -41,12 +41,11 @@ def _bags_under(path: Path) -> Iterator[Path]:
         return
     files = storage_files(path)
     names = {re.sub(r"_\d+$", "", file.name.partition(".")[0]) for file in files}
+    folders = [folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+    inner = [bag for folder in folders for bag in _bags_under(folder)]
     if files:
-        yield from [path] if len(names) == 1 else files
-        return
-    for folder in path.iterdir():
-        if folder.is_dir() and not folder.name.startswith("."):
-            yield from _bags_under(folder)
+        yield from [path] if len(names) == 1 and not inner else files
+    yield from inner
 
 
 def spec_of(bags: Sequence[Path]) -> RobotSpec:

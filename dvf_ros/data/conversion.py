@@ -57,8 +57,7 @@ def convert(
     idle = labels.warnings(bags)
     if earlier and earlier.inputs == inputs and _opens(folder):
         return dataclasses.replace(earlier, warnings=_warnings(earlier.bags, idle))
-    first_of: dict[str, Path] = {}
-    rest = [bag for bag in bags if first_of.setdefault(reports[bag].digest or str(bag), bag) == bag]
+    rest = list(dict.fromkeys(originals(known).values()))
     for done, (bag, report) in enumerate(convert_bags(rest, spec, options, folder / PARTS, jobs, known), 1):
         reports[bag] = report
         progress(done, len(rest), report)
@@ -92,6 +91,15 @@ def digests_of(bags: Sequence[Path], jobs: int) -> list[str]:
     """SHA-256 of each bag; empty for one that cannot be read, as its report will say."""
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(_digest_or_empty, bags))
+
+
+def originals(digests: Mapping[Path, str]) -> dict[Path, Path]:
+    """The first copy of each bag, by the bags' digests; a bag without one is its own.
+
+    It alone is converted: two processes must not write one part.
+    """
+    first_of: dict[str, Path] = {}
+    return {bag: first_of.setdefault(digest or str(bag), bag) for bag, digest in digests.items()}
 
 
 def convert_bags(

@@ -20,13 +20,16 @@ Origin = Literal["bag", "msg-path", "jazzy", "unknown"]
 def read_definitions(folder: str | Path) -> dict[str, str]:
     """The text of all .msg files under `folder`, by type; `Name` alone where the file is in no `package/msg/`.
 
-    Raises BagError if there are none.
+    Raises BagError if there are none, or one that is no UTF-8.
     """
     folder = Path(folder).resolve()
     found = {}
     for file in sorted(folder.rglob("*.msg")):
         package = file.parent.parent.name if file.parent.name == "msg" else ""
-        found[f"{package}/msg/{file.stem}" if package else file.stem] = file.read_text(encoding="utf-8")
+        try:
+            found[f"{package}/msg/{file.stem}" if package else file.stem] = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise BagError(f"'{file}': expected a .msg file in UTF-8, found byte {error.start} none") from error
     if not found:
         raise BagError(f"'{folder}' holds no .msg file; expected PACKAGE/msg/NAME.msg somewhere in it")
     return found

@@ -12,7 +12,7 @@ from typing import Any
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, Options, convert_bag
 from dvf_ros.data.bag_search import find_bags, spec_of
-from dvf_ros.data.conversion import assemble, with_label
+from dvf_ros.data.conversion import assemble, digests_of, originals, processes, with_label
 from dvf_ros.data.labels import NO_LABELS, Labels
 from dvf_ros.data.report import BagReport, Report
 from dvf_ros.data.target import PARTS, earlier_conversion, require_same_bags
@@ -45,10 +45,14 @@ def convert_on_ray(
         report = convert_bag(Path(row["bag"]), spec_text, options, parts)
         return {"place": row["place"], "report": json.dumps(dataclasses.asdict(report))}
 
-    rows = [{"place": place, "bag": str(bag)} for place, bag in enumerate(bags)]
+    first_of = originals(dict(zip(bags, digests_of(bags, processes(None, len(bags))), strict=True)))
+    rest = dict.fromkeys(first_of.values())
+    rows = [{"place": place, "bag": str(bag)} for place, bag in enumerate(bags) if bag in rest]
     job = ray.data.from_items(rows, override_num_blocks=len(rows)).map(work, concurrency=workers)
     done = {row["place"]: BagReport(**json.loads(row["report"])) for row in job.take_all()}
-    reports = [with_label(done[place], bag, labels) for place, bag in enumerate(bags)]
+    converted = {bag: done[place] for place, bag in enumerate(bags) if place in done}
+    copies = {bag: dataclasses.replace(converted[first], source=bag.name) for bag, first in first_of.items()}
+    reports = [with_label(report, bag, labels) for bag, report in copies.items()]
     whole = assemble(folder, spec, options, reports, [parts], labels.warnings(bags))
     shutil.rmtree(parts)
     return whole

@@ -130,7 +130,10 @@ class SalvagedMcap:
     @staticmethod
     def _connection(channel: Channel, schema: Schema | None, count: int) -> Connection:
         form = FORMATS.get(schema.encoding, NO_DEFINITION) if schema else NO_DEFINITION
-        text = schema.data.decode() if schema and form != NO_DEFINITION else ""
+        try:
+            text = schema.data.decode() if schema and form != NO_DEFINITION else ""
+        except UnicodeDecodeError:  # damaged: who reads it may know the type otherwise
+            form, text = NO_DEFINITION, ""
         name = schema.name if schema else ""
         ext = ConnectionExtRosbag2(channel.message_encoding, [])
         return Connection(channel.id, channel.topic, name, MessageDefinition(form, text), "", count, ext, None)

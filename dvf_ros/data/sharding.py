@@ -11,7 +11,16 @@ from typing import Any
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, VERSION, Options, hash_of
 from dvf_ros.data.bag_search import ConversionError, find_bags, spec_of
-from dvf_ros.data.conversion import Progress, assemble, convert_bags, processes, quiet, with_label
+from dvf_ros.data.conversion import (
+    Progress,
+    assemble,
+    convert_bags,
+    digests_of,
+    originals,
+    processes,
+    quiet,
+    with_label,
+)
 from dvf_ros.data.cutting import Cutting
 from dvf_ros.data.labels import NO_LABELS, Labels
 from dvf_ros.data.report import BagReport, Report, write_json
@@ -46,10 +55,15 @@ def convert_shard(
     jobs = processes(jobs, len(own))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SHARD).unlink(missing_ok=True)
-    reports: dict[Path, BagReport] = {}
-    for bag, report in convert_bags(list(own.values()), spec, options, folder / PARTS, jobs):
-        reports[bag] = with_label(report, bag, labels)
-        progress(len(reports), len(own), report)
+    known = dict(zip(own.values(), digests_of(list(own.values()), jobs), strict=True))
+    first_of = originals(known)
+    rest = list(dict.fromkeys(first_of.values()))
+    converted: dict[Path, BagReport] = {}
+    for bag, report in convert_bags(rest, spec, options, folder / PARTS, jobs, known):
+        converted[bag] = report
+        progress(len(converted), len(rest), report)
+    copies = {bag: dataclasses.replace(converted[first], source=bag.name) for bag, first in first_of.items()}
+    reports = {bag: with_label(report, bag, labels) for bag, report in copies.items()}
     about = {
         "inputs": hash_of(VERSION, spec.text, dataclasses.astuple(options), [bag.name for bag in bags]),
         "index": index,

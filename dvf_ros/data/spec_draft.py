@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from dvf_ros.core.selection import FieldSelector, SelectionError
-from dvf_ros.core.spec import Field, RobotSpec, Source
+from dvf_ros.core.spec import PLACES, Field, RobotSpec, Source
 from dvf_ros.data.bag_reader import BagReader
 from dvf_ros.data.bag_storage import BagError
 from dvf_ros.data.field_draft import FieldDraft, draft_fields
@@ -110,10 +110,11 @@ def _ranges(
     low = {name: np.full(selector.source.size, np.nan) for name, selector in selectors.items()}
     high = {name: values.copy() for name, values in low.items()}
     with BagReader(bag.path, definitions) as reader:
-        for topic, _, message in reader.messages(selectors):
+        for connection, _, data in reader.raw(selectors):
+            topic = connection.topic
             try:
-                values = selectors[topic].select(message)
-            except SelectionError:
+                values = selectors[topic].select(reader.decode(connection, data))
+            except (BagError, SelectionError):
                 continue  # `dvf convert` counts and names these
             low[topic], high[topic] = np.fmin(low[topic], values), np.fmax(high[topic], values)
     return {name: (low[name], high[name]) for name in selectors}
@@ -217,7 +218,8 @@ def _keys(item: Field, draft: _Draft, limits: tuple[np.ndarray, np.ndarray] | No
     if item.kind != "quaternion" and np.isfinite(limits).all():
         keys["lower"] = [_rounded(value, up=False) for value in limits[0]]
         keys["upper"] = [_rounded(value, up=True) for value in limits[1]]
-    if item.kind == "quaternion" or HOLDS.search(f"{draft.topic.type} {item.path}".lower()):
+    named = HOLDS.search(f"{draft.topic.type} {item.path}".lower())
+    if item.kind == "quaternion" or item.unit in PLACES or named:
         keys["stop_mode"] = "hold"  # a position of zero is no stop
     return keys
 

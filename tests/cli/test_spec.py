@@ -298,3 +298,15 @@ def test_real_bags_convert_with_the_users_definitions(
         propose(BAGS / name, other)
     options = Options(definitions=tuple(definitions.items()))
     assert convert([BAGS / name], tmp_path / "data", spec, options, jobs=1).frames > 1000
+
+
+def test_a_commanded_point_is_held_and_a_damaged_command_passed_over(tmp_path: Path) -> None:
+    with Bag(tmp_path / "bag") as bag:
+        for k in range(FRAMES):
+            stamp = START + k * 50 * MS
+            bag.put("/pose", pose_stamped(stamp, k / 10), stamp)
+            goal = make("geometry_msgs/msg/Point", x=float(k), y=0.0, z=0.0)
+            bag.put("/goal_point", make("geometry_msgs/msg/PointStamped", header=header(stamp), point=goal), stamp)
+        bag.writer.write("/goal_point", stamp + MS, stamp, b"\x00\x01\x00\x00abc")
+    spec = RobotSpec.parse(draft_spec(inspect_bag(tmp_path / "bag")))
+    assert [item.stop_mode for item in spec.action[0].fields] == ["hold"]

@@ -94,3 +94,16 @@ def test_ray_with_two_workers_makes_the_same(tmp_path: Path) -> None:
         ray.shutdown()
     assert report.episodes == 5
     assert content(tmp_path / "data") == content(tmp_path / "whole")
+
+
+def test_copies_of_one_bag_in_one_share_are_converted_once(tmp_path: Path) -> None:
+    """Two processes that wrote one part at a time lost all of them."""
+    source = tmp_path / "bags"
+    write_reach(source / "a", frames=400)
+    for name in "bcd":
+        shutil.copytree(source / "a", source / name)
+    reports = convert_shard([source], tmp_path / "shard", (0, 1), jobs=2)
+    assert [(report.source, report.status) for report in reports] == [(name, "converted") for name in "abcd"]
+    merged = merge([tmp_path / "shard"], tmp_path / "merged")
+    convert([source], tmp_path / "whole", jobs=2)
+    assert merged.episodes == 1 and content(tmp_path / "merged") == content(tmp_path / "whole")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from rosbags.rosbag2 import StoragePlugin, Writer
 
 from dvf_ros.core.spec import RobotSpec
-from dvf_ros.data.bag_reader import BagReader
-from dvf_ros.data.bag_search import ConversionError
+from dvf_ros.data.bag_reader import BagReader, read_custom
+from dvf_ros.data.bag_search import ConversionError, find_bags
 from dvf_ros.data.conversion import convert
 from dvf_ros.data.dataset import Dataset
 from tests.data.bag_making import (
@@ -273,3 +275,21 @@ def test_a_stamp_of_zero_is_the_beginning_of_simulated_time_or_none_at_all(
         return
     with pytest.raises(ConversionError, match="the header's stamp is zero; write stamp: receive"):
         convert([tmp_path / "bag"], tmp_path / "data", jobs=1)
+
+
+def test_a_loose_file_beside_folders_of_bags_hides_none_of_them(tmp_path: Path) -> None:
+    for name in "abc":
+        write_reach(tmp_path / name)
+    (tmp_path / "c" / "c_0.mcap").rename(tmp_path / "c.mcap")
+    shutil.rmtree(tmp_path / "c")
+    assert [bag.name for bag in find_bags([tmp_path])] == ["a", "b", "c.mcap"]
+
+
+def test_metadata_that_were_made_anew_do_not_hide_what_the_recorder_wrote(tmp_path: Path) -> None:
+    told = about("expert")
+    bag = write_reach(tmp_path / "bag", about=told)
+    file = bag / "metadata.yaml"
+    information = yaml.safe_load(file.read_text())
+    information["rosbag2_bagfile_information"]["custom_data"] = None
+    file.write_text(yaml.safe_dump(information))
+    assert read_custom(bag) == told

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from dvf_ros.learning.agent import DvfAgent
 
-BATCH = 32  # states that share offsets and noise
-
 
 @dataclass(frozen=True)
 class Values:
@@ -29,12 +27,15 @@ class Values:
 def value_states(
     agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, driver: Tensor | None = None
 ) -> Values:
-    """Values of states (n, D) by as many futures as the agent's decisions take.
+    """Values of states (n, D) by as many futures as the agent's decisions take, each state by futures of its own.
+
+    Errors of sampling are therefore independent: a mean over states averages them. The same generator gives the same
+    noise whoever drives.
 
     `driver` is who drives on from there (see dvf_ros.learning.driver); None leaves it to the agent's settings.
     """
-    parts = [_value_batch(agent, states[i : i + BATCH], rng, window, driver) for i in range(0, len(states), BATCH)]
-    return Values(*np.concatenate(parts, axis=1)) if parts else Values(*np.zeros((5, 0)))
+    parts = [_value_one(agent, state, rng, window, driver) for state in states]
+    return Values(*np.stack(parts, axis=1)) if parts else Values(*np.zeros((5, 0)))
 
 
 def within_window(
@@ -51,12 +52,12 @@ def within_window(
     return early.mean(axis=-1) * gain, pairs.std(axis=-1, ddof=1) / math.sqrt(pairs.shape[-1]) * gain
 
 
-def _value_batch(
-    agent: DvfAgent, states: np.ndarray, rng: np.random.Generator, window: int, driver: Tensor | None
+def _value_one(
+    agent: DvfAgent, state: np.ndarray, rng: np.random.Generator, window: int, driver: Tensor | None
 ) -> np.ndarray:
-    encoded = agent.encoder.encode(torch.from_numpy(np.array(states, np.float32)).to(agent.device))
-    found = agent.evaluate(encoded.unsqueeze(0), rng, driver)
+    encoded = agent.encoder.encode(torch.from_numpy(np.array(state, np.float32)).to(agent.device))
+    found = agent.evaluate(encoded[None, None], rng, driver)
     arrays = (found.value, found.standard_error, found.disagreement)
     offsets, rewards = found.offsets.cpu().numpy(), found.rewards.cpu().numpy()
     within = within_window(offsets, rewards, window, agent.training_config.discount)
-    return np.stack([*(array.cpu().numpy() for array in arrays), *within]).astype(np.float64)
+    return np.concatenate([*(array.cpu().numpy() for array in arrays), *within]).astype(np.float64)

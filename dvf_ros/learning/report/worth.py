@@ -20,7 +20,7 @@ from dvf_ros.learning.report.returns import dataset_returns, rewards_of_states
 from dvf_ros.learning.report.values import value_states
 
 DOUBTS = (
-    "by sampling (at most; more --futures lower it)",
+    "by sampling (more --futures or --starts lower it)",
     "by reward heads that disagree",
     "by how little motion was shown",
     "by agents that disagree",
@@ -100,7 +100,8 @@ def worth_by_agent(
     found = value_states(agent, starts, np.random.default_rng(seed), agent.horizon, driver)
     likely = likely_values(agent, motion, starts, seed) if motion else None
     by_motion = likely.deviation() if likely else 0.0
-    doubts = (float(found.error.mean()), float(found.disagreement.mean()), by_motion)  # the states share the noise
+    sampling = float(np.linalg.norm(found.error)) / len(starts)  # of a mean of values with noise of their own
+    doubts = (sampling, float(found.disagreement.mean()), by_motion)
     value, corrected = float(found.value.mean()), None
     if driver is None:
         known_by = NOTHING
