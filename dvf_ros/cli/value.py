@@ -177,11 +177,14 @@ def _cell(pair: tuple[float, float] | None) -> str:
 
 def _figures(one: Worth) -> dict[str, object]:
     value, deviation = one.value
-    figures: dict[str, object] = {"known_by": one.known_by, "value": value, "deviation": deviation}
+    doubts = dict(zip(("sampling", "reward heads", "motion", "agents"), one.doubts, strict=False))
+    figures: dict[str, object] = {"known_by": one.known_by, "value": value, "deviation": deviation, "doubts": doubts}
     if one.corrected:
         figures["corrected"], figures["corrected_deviation"] = one.corrected
     if one.shown:
         figures["shown"], figures["shown_episodes"] = one.shown.earned, one.shown.episodes
+        if one.shown.episodes > 1:
+            figures["shown_deviation"] = one.shown.deviation
     if one.combined:
         figures["combined"], figures["combined_deviation"] = one.combined
     return figures

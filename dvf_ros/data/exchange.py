@@ -102,7 +102,8 @@ def masked_episode(
     gains = np.zeros(length, np.float32) if rewards is None else np.asarray(rewards, np.float32)
     gains = _one_each(where, "rewards", gains, length)
     masks = {name: _one_each(where, name, mask, length) for name, mask in masks.items()}
-    known_action = inner & np.isfinite(acts).all(axis=1) & masks.get("action_mask", inner & (actions is not None))
+    told = actions is not None or not spec.action_size  # of a robot that is only watched all is known
+    known_action = inner & np.isfinite(acts).all(axis=1) & masks.get("action_mask", inner & told)
     known_reward = inner & np.isfinite(gains) & masks.get("reward_mask", inner & (rewards is not None))
     steps = max(length - 1, 1)
     coverage = {"action_coverage": known_action.sum() / steps, "reward_coverage": known_reward.sum() / steps}

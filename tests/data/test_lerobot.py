@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data import lerobot_export
 from dvf_ros.data.dataset import Dataset
-from dvf_ros.data.exchange import ExchangeError, write_imported
+from dvf_ros.data.exchange import ExchangeError, masked_episode, write_imported
 from dvf_ros.data.lerobot_export import export_lerobot
 from dvf_ros.data.lerobot_import import read_lerobot
 from tests.data.bag_making import SPEC
@@ -281,3 +281,11 @@ def test_memory_is_that_of_an_episode(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0] + 100_000, peaks
+
+
+def test_of_a_robot_that_is_only_watched_all_actions_are_known() -> None:
+    """Else its import could not be trained: there are none, but at the last frame."""
+    watched, states = replace(SPEC, action=()), np.zeros((4, SPEC.state_size))
+    found = masked_episode(watched, states, None, None, {}, {"source": "x", "behavior": ""})
+    assert found.action_mask.tolist() == [True, True, True, False] and found.actions.shape == (4, 0)
+    assert not masked_episode(SPEC, states, None, None, {}, {"source": "x", "behavior": ""}).action_mask.any()

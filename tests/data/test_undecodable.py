@@ -9,7 +9,9 @@ import zstandard
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, convert_bag
+from dvf_ros.data.bag_storage import BagError
 from dvf_ros.data.conversion import convert
+from dvf_ros.data.definitions import read_definitions
 from dvf_ros.data.inspection import inspect_bag
 from tests.data.bag_making import MS, START, STORE, Bag, make, pose_stamped
 from tests.data.foreign_bags import COUNT, SPEC, numbers, write_bag, write_mcap
@@ -87,3 +89,10 @@ def test_inspection_looks_for_a_message_that_decodes(tmp_path: Path) -> None:
     assert topic.problem == "" and topic.first.data == 2.0 and topic.count == COUNT
     topic = inspect_bag(write_mcap(tmp_path / "bag.mcap", damaged(*range(COUNT)))).topics["/fast"]
     assert "is no 'std_msgs/msg/Float64'" in topic.problem and topic.first is None
+
+
+def test_a_definition_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "my_msgs" / "msg").mkdir(parents=True)
+    (tmp_path / "my_msgs" / "msg" / "Odd.msg").write_bytes("float64 größe".encode("latin-1"))
+    with pytest.raises(BagError, match=r"Odd.msg': expected a .msg file in UTF-8, found byte 10 none"):
+        read_definitions(tmp_path)

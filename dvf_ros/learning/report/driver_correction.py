@@ -74,9 +74,11 @@ def driver_records(
     driven = np.bincount(dataset.behavior[usable], minlength=len(dataset.behavior_names))
     drivers = np.flatnonzero(driven > 1)
     if len(drivers) < FEWEST:
+        unknown = "its rewards are not known there: label them, or write one (--reward)"
+        advice = "record more, each under a behavior label of its own" if usable.any() else unknown
         raise DatasetError(
             f"expected at least {FEWEST} drivers of two or more episodes whose rewards are known for {window} ticks "
-            f"from their first states, found {len(drivers)}: record more, each under a behavior label of its own"
+            f"from their first states, found {len(drivers)}: {advice}"
         )
     found = []
     for index in progress(drivers):

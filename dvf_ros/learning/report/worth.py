@@ -20,7 +20,7 @@ from dvf_ros.learning.report.returns import dataset_returns, rewards_of_states
 from dvf_ros.learning.report.values import value_states
 
 DOUBTS = (
-    "by sampling (more --futures or --starts lower it)",
+    "by sampling (at most; more --futures or --starts lower it)",
     "by reward heads that disagree",
     "by how little motion was shown",
     "by agents that disagree",

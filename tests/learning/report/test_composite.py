@@ -131,3 +131,14 @@ def test_without_chance_known_nothing_is_combined() -> None:
     several = replace(lone, shown=Shown(2, 4.0, 3.0, 1.0))
     found = settled([hidden, several, lone], share=1.0)
     assert found[0] == hidden and found[1].combined and found[2].combined, "one episode, by the others' chance"
+
+
+def test_each_state_is_valued_by_futures_of_its_own_and_the_same_ones_whoever_drives() -> None:
+    agent, _ = train(dataset(), CONFIG)
+    states = np.repeat(dataset().states[:1], 32, axis=0)
+    found = value_states(agent, states, np.random.default_rng(0), 19)
+    assert len(np.unique(found.value)) > 16, "a mean over states averages the noise"
+    again = value_states(agent, states, np.random.default_rng(0), 19)
+    np.testing.assert_array_equal(found.value, again.value)
+    apart = found.value.std(ddof=1)
+    assert 0.1 < apart / found.error.mean() < 1.3, "and the errors say how large it is at most: offsets are stratified"
