@@ -71,8 +71,8 @@ class CommandLimits:
         return turned
 
     def changed(self, action: np.ndarray, safe: np.ndarray) -> tuple[str, ...]:
-        """The names of the numbers that clamping changed."""
-        flags = np.abs(safe - action) > 1e-9
+        """The names of the numbers that clamping changed; a rotation's other quaternion is no change."""
+        flags = np.abs(safe - self.facing(action, safe)) > 1e-9
         return tuple(name for name, flag in zip(self.names, flags, strict=True) if flag)
 
     def stop_action(self, previous: np.ndarray | None, seconds: float = np.inf) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dvf_ros.core.parsing import nearest
-from dvf_ros.core.spec import RobotSpec
+from dvf_ros.core.spec import RobotSpec, Source
 from dvf_ros.data.bag_reader import BagReader, bag_digest, find_namespace, recorded_topics, resolve
 from dvf_ros.data.bag_storage import BagError
 from dvf_ros.data.cutting import NO_CUTS, Cutting, is_event
@@ -80,14 +80,14 @@ def _fill(report: BagReport, bag: Path, spec: RobotSpec, options: Options, part:
     with BagReader(bag, dict(options.definitions)) as reader:
         custom = reader.custom
         namespace = options.namespace if options.namespace is not None else custom.get("namespace")
-        namespace = find_namespace(spec, reader.types, namespace)
-        topics = recorded_topics(spec, reader.types, namespace)
+        types = reader.types_among(_types(spec))
+        namespace = find_namespace(spec, types, namespace)
+        topics = recorded_topics(spec, types, namespace)
         report.behavior = custom.get("behavior", "")
         label = Label(report.source, report.digest, report.behavior, OUTCOMES.get(custom.get("outcome", "")))
         cutter = EpisodeCutter(spec, label, options.min_frames, options.cutting)
         events = {resolve(topic.removeprefix("/"), namespace): topic for topic in options.cutting.events}
         events |= {topic: topic for topic in options.cutting.events}
-        types = reader.types
         idle = [topic for topic in options.cutting.events if not {topic, f"{namespace}{topic}"} & set(types)]
         uncut = [f"no message on '{topic}', which should cut episodes; {nearest(topic, types)}" for topic in idle]
         report.warnings += uncut
@@ -127,8 +127,15 @@ def _fill(report: BagReport, bag: Path, spec: RobotSpec, options: Options, part:
 
 
 def _asks_publish(spec: RobotSpec) -> bool:
-    sources = (*spec.state, *spec.action, *([spec.outcome] if spec.outcome else []))
-    return any(source.stamp == "publish" for source in sources)
+    return any(source.stamp == "publish" for source in _sources(spec))
+
+
+def _types(spec: RobotSpec) -> set[str]:
+    return {source.type for source in _sources(spec)}
+
+
+def _sources(spec: RobotSpec) -> tuple[Source, ...]:
+    return (*spec.state, *spec.action, *([spec.outcome] if spec.outcome else []))
 
 
 def _episodes(
@@ -140,11 +147,12 @@ def _episodes(
     published: bool,
 ) -> Iterator[Episode]:
     reader.check(topics)
-    quick = {}
+    quick: dict[str, QuickTopic] = {}
+    kinds: dict[str, str] = {}
     decoded: set[str] = set()
     failed: dict[str, BagError] = {}
     for name, topic in topics.items():
-        kind = reader.types[name]
+        kind = kinds[name] = cutter.sources(topic)[0].type
         quick[name] = QuickTopic(cutter.sources(topic), kind, reader.definitions.store(kind).fielddefs)
     for connection, receive_ns, publish_ns, data in reader.stamped(topics.keys() | events.keys(), published):
         name = connection.topic
@@ -152,7 +160,7 @@ def _episodes(
             cutter.event(events[name])
         if name in topics:
             counts[name] += 1
-            if connection.msgtype != reader.types[name]:  # recorded under two types, of which the spec has this one
+            if connection.msgtype != kinds[name]:  # recorded under two types
                 cutter.report.refused[f"topic '{topics[name]}': the message is a {connection.msgtype}"] += 1
                 continue
             if (readings := quick[name].read(data)) is not None:

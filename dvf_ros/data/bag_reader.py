@@ -94,6 +94,10 @@ class BagReader:
         """Message type by topic, of topics that have messages."""
         return {c.topic: c.msgtype for c in self.connections if c.msgcount}
 
+    def types_among(self, wanted: Collection[str]) -> dict[str, str]:
+        """The same, of a topic recorded under several types one of those `wanted`, if there is one."""
+        return self.types | {c.topic: c.msgtype for c in self.connections if c.msgcount and c.msgtype in wanted}
+
     def messages(self, topics: Collection[str]) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, receive time in ns, message) of `topics` in recorded order.
 

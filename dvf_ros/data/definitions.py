@@ -29,7 +29,8 @@ def read_definitions(folder: str | Path) -> dict[str, str]:
         try:
             found[f"{package}/msg/{file.stem}" if package else file.stem] = file.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
-            raise BagError(f"'{file}': expected a .msg file in UTF-8, found byte {error.start} none") from error
+            what = f"expected a .msg file in UTF-8, which byte {error.start} is not; save it as such"
+            raise BagError(f"'{file}': {what}") from error
     if not found:
         raise BagError(f"'{folder}' holds no .msg file; expected PACKAGE/msg/NAME.msg somewhere in it")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import traceback
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -33,10 +33,6 @@ from dvf_ros.nodes.runtime import run
 from dvf_ros.nodes.spec_topics import CommandTopics, StateTopics
 from dvf_ros.nodes.steady_release import SteadyRelease
 from dvf_ros.nodes.transitions import LoggedLifecycleNode
-
-if TYPE_CHECKING:
-    from dvf_ros.learning.agent import DvfAgent
-    from dvf_ros.learning.config import DecisionConfig
 
 
 class Controller(LoggedLifecycleNode):
@@ -72,9 +68,10 @@ class Controller(LoggedLifecycleNode):
         self._stored = agent.decision
         agent.configure(wanted.decision(self._stored))
         share, pace = wanted.deadline, wanted.pace
-        self._deciding = Deciding(agent, self._wanted, wanted.seed, share, pace, self.get_logger())
+        settings = lambda: self.parameters.decision(self._stored)  # noqa: E731 (as they are at the time)
+        self._deciding = Deciding(agent, settings, wanted.seed, share, pace, self.get_logger())
         self._deciding.set_reward(wanted.written_reward(spec))
-        self._agent: DvfAgent = agent
+        self._agent = agent
         gap = max(3 / spec.rate, 0.1)
         self._grid = TickGrid(spec.period_ns, gap=round(gap * 1e9))
         self._pulse = Pulse(gap)
@@ -143,7 +140,11 @@ class Controller(LoggedLifecycleNode):
             last = self._last_command
             if self.parameters.lockstep and topic == self._spec.state[0].key and stamp == last.stamp:
                 # A simulation that waits says its state again where it got no command, or half of a stop.
-                return self._tick(stamp) if last.stop_reason else self._commands.publish(last.action, stamp)
+                if not last.stop_reason:
+                    self._commands.publish(last.action, stamp)
+                elif self._open.request is None:  # else a decision for this very state is on its way
+                    self._tick(stamp)
+                return
             due = list(self._grid.due(self._brain.aligner.watermark))
             if due:
                 # Only the newest tick is answered: a robot needs no commands for moments gone by.
@@ -184,9 +185,6 @@ class Controller(LoggedLifecycleNode):
         if self._brain is not None and self._pulse.lapsed(self._now()):
             self._release.drop()
             self._brain.lose_track()
-
-    def _wanted(self) -> DecisionConfig:
-        return self.parameters.decision(self._stored)
 
     def _decide(self, request: Request) -> Decision:
         return self._deciding.decide(request)

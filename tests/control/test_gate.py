@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dvf_ros.control.gate import STOP_REPEATS, Gate, Outgoing, input_topic, restart_warning
 from dvf_ros.control.safety import CommandLimits
 from dvf_ros.core.spec import RobotSpec
+from tests.control.test_safety_filter import FOLLOWING
 
 ARM = RobotSpec.load("config/panda_lift.yaml")
 BASE = RobotSpec.load("config/base_goto.yaml")
@@ -245,26 +246,11 @@ def test_inputs_lie_beside_the_outputs(topic: str, expected: str) -> None:
 
 
 def test_a_rotation_whose_change_is_clamped_is_still_a_rotation() -> None:
-    turning = RobotSpec.parse(
-        """
-robot: arm
-task: test
-rate: 20
-state:
-  - topic: pose
-    type: geometry_msgs/msg/PoseStamped
-    fields: [{name: turn, kind: quaternion, path: pose.orientation}]
-action:
-  - topic: target
-    type: geometry_msgs/msg/PoseStamped
-    fields: [{name: wanted, kind: quaternion, path: pose.orientation, stop_mode: hold, max_rate: [1, 1, 1, 1]}]
-"""
-    )
-    gate = Gate(turning, DEADLINE)
+    gate = Gate(FOLLOWING, DEADLINE)
     half = np.deg2rad(90) / 2
     goal = -np.array([np.sin(half), 0.0, 0.0, np.cos(half)])
     sent = [gate.offer("target", 0, np.array([0.0, 0.0, 0.0, 1.0]), 0)[0].values]
     for tick in range(1, 30):
-        sent += [item.values for item in gate.offer("target", tick * 50 * MS, goal, tick * 50 * MS)]
+        sent += [item.values for item in gate.offer("target", tick * 100 * MS, goal, tick * 100 * MS)]
     np.testing.assert_allclose(np.linalg.norm(sent, axis=1), 1.0, atol=1e-9)
     assert abs(sent[-1] @ goal) == pytest.approx(1.0, abs=1e-6) and gate.counters.clamped > 2

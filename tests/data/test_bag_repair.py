@@ -17,6 +17,7 @@ from dvf_ros.cli.main import main
 from dvf_ros.data.bag_reader import BagReader, bag_digest, read_custom
 from dvf_ros.data.bag_repair import repair_bag
 from dvf_ros.data.bag_storage import BagError
+from dvf_ros.data.inspection import inspect_bag
 from tests.data.bag_making import MS, ROOT, SPEC, START, STORE, Bag, custom, joint_state, write_reach
 
 FLIGHT = ROOT.parent / "shared" / "bags" / "p4_flybag" / "flybag_0.mcap"
@@ -216,3 +217,14 @@ def test_a_full_disk_leaves_the_original_and_no_half_copy(tmp_path: Path, monkey
         repair_bag(tmp_path / "bag")
     assert bag_digest(tmp_path / "bag") == before
     assert [folder.name for folder in tmp_path.iterdir()] == ["bag"]
+
+
+def test_a_damaged_definition_costs_no_message_whose_type_is_known_otherwise(tmp_path: Path) -> None:
+    ends = one_chunk(tmp_path / "bag", messages=50)
+    file = tmp_path / "bag" / "bag_0.mcap"
+    content = file.read_bytes()[: ends[40]]
+    assert b"string[] name" in content
+    file.write_bytes(content.replace(b"string[] name", b"string[] nam\xff"))
+    assert inspect_bag(tmp_path / "bag").topics
+    repair = repair_bag(tmp_path / "bag")
+    assert repair is not None and repair.messages == {"/joint_states": 41}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from mcap.writer import Writer
 
 from dvf_ros.core.spec import RobotSpec
 from dvf_ros.data.bag_conversion import DEFAULTS, convert_bag
@@ -14,7 +15,7 @@ from dvf_ros.data.conversion import convert
 from dvf_ros.data.definitions import read_definitions
 from dvf_ros.data.inspection import inspect_bag
 from tests.data.bag_making import MS, START, STORE, Bag, make, pose_stamped
-from tests.data.foreign_bags import COUNT, SPEC, numbers, write_bag, write_mcap
+from tests.data.foreign_bags import COUNT, SPEC, STEP, numbers, write_bag, write_mcap
 
 POSE = "geometry_msgs/msg/PoseStamped"
 BOTH = RobotSpec.parse(SPEC.text.replace("action: []", f"""
@@ -94,5 +95,31 @@ def test_inspection_looks_for_a_message_that_decodes(tmp_path: Path) -> None:
 def test_a_definition_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "my_msgs" / "msg").mkdir(parents=True)
     (tmp_path / "my_msgs" / "msg" / "Odd.msg").write_bytes("float64 größe".encode("latin-1"))
-    with pytest.raises(BagError, match=r"Odd.msg': expected a .msg file in UTF-8, found byte 10 none"):
+    with pytest.raises(BagError, match=r"Odd.msg': expected a .msg file in UTF-8, which byte 10 is not; save"):
         read_definitions(tmp_path)
+
+
+@pytest.mark.parametrize("other_first", [False, True])
+def test_messages_of_another_type_on_a_topic_are_refused_whoever_came_first(tmp_path: Path, other_first: bool) -> None:
+    """A double of which the first half is zero would be read as some number."""
+    other = bytes(STORE.serialize_cdr(make("std_msgs/msg/Int64", data=7), "std_msgs/msg/Int64"))
+    with (tmp_path / "bag.mcap").open("wb") as stream:
+        writer = Writer(stream)
+        writer.start(profile="ros2")
+        kinds = [("std_msgs/msg/Float64", b"float64 data\n"), ("std_msgs/msg/Int64", b"int64 data\n")]
+        channels = {
+            kind: writer.register_channel("/fast", "cdr", writer.register_schema(kind, "ros2msg", text))
+            for kind, text in (kinds[::-1] if other_first else kinds)
+        }
+        for k, number in enumerate(numbers()):
+            stamp = START + k * STEP
+            writer.add_message(channels["std_msgs/msg/Float64"], stamp, number, stamp, k)
+            if k % 10 == 0:
+                writer.add_message(channels["std_msgs/msg/Int64"], stamp + MS, other, stamp + MS, k)
+        writer.finish()
+    report = convert_bag(tmp_path / "bag.mcap", SPEC.text, DEFAULTS, tmp_path / "parts")
+    assert report.status == "converted", report.reason
+    assert report.refused == {"topic '/fast': the message is a std_msgs/msg/Int64": COUNT // 10}
+    whole = convert_bag(write_mcap(tmp_path / "whole.mcap", numbers()), SPEC.text, DEFAULTS, tmp_path / "parts")
+    states = [file.read_bytes() for file in (tmp_path / "parts").glob("*/states.npy")]
+    assert report.frames == whole.frames == COUNT and states[0] == states[1]

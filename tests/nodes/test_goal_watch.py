@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from unittest.mock import MagicMock
+
 import numpy as np
 import pytest
 
 from dvf_ros.core.expression_parsing import parse_expression
+from dvf_ros.nodes.episodes import EpisodeError
+from dvf_ros.nodes.goal_sequence import GoalSequence
 from dvf_ros.nodes.goal_watch import GoalWatch, goal_condition
 from tests.learning.small import SPEC
 
@@ -57,3 +62,21 @@ def test_a_sample_that_is_not_finite_is_no_goal_reached() -> None:
     assert watch.steps == 3 and not watch.reached
     feed(watch, [-1.0], 4)
     assert watch.reached
+
+
+@pytest.mark.parametrize("stalls", [False, True])
+def test_a_goal_may_take_long_as_long_as_ticks_come(stalls: bool) -> None:
+    ticks = iter([100, 200, 200] if stalls else [100, 200, 300])
+    watch = SimpleNamespace(begin=lambda *_: None, finished=None, steps=0, reached=True)
+
+    def wait(event: object, timeout: float) -> bool:
+        watch.steps = next(ticks)
+        return watch.steps == 300
+
+    sequence = MagicMock(_watch=watch, _stall=60.0, _steps=300, _rewards=["x"], _conditions=[IN], _rounds=1)
+    sequence._script.wait = wait
+    if stalls:
+        with pytest.raises(EpisodeError, match="expected 300 ticks, found 200 and no more for 60 s"):
+            GoalSequence._pursue(sequence, 0, 0)
+    else:
+        assert GoalSequence._pursue(sequence, 0, 0)

@@ -10,6 +10,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rclpy.time import Time
 from sensor_msgs.msg import JointState
+from std_msgs.msg import String
 from std_srvs.srv import SetBool
 
 from dvf_ros.cli.closed_loop import run_episode
@@ -61,13 +62,17 @@ def test_topics_change_nothing(tmp_path: Path, gated: bool) -> None:
     assert (decided == alone.states[:, :7]).all()
 
 
-def test_a_robot_that_was_stopped_before_its_first_command_goes_on(tmp_path: Path) -> None:
-    """Such a stop has nothing to say to the gripper, and the simulation waits for all of a command."""
+@pytest.mark.parametrize("model", ["", "model hangs"])
+def test_a_robot_that_was_stopped_before_its_first_command_goes_on(tmp_path: Path, model: str) -> None:
+    """Such a stop has nothing to say to the gripper, and the simulation waits for all of a command, however long."""
     with ros_domain(tmp_path) as (processes, observer):
         outcomes = observer.collect(Outcome, "outcome", 1000)
         statuses = observer.collect(ControllerStatus, "controller/status", LATCHED)
         processes.start("sim_bridge", {"spec": SPEC, "mode": "lockstep", "seed": 3})
-        processes.start("controller", {"spec": SPEC, "checkpoint": CHECKPOINT, "tick_on": "state", "lockstep": True})
+        faults = observer.node.create_publisher(String, "fault", 10)
+        given = (f"spec:={SPEC}", f"checkpoint:={CHECKPOINT}", "tick_on:=state", "lockstep:=true")
+        words = [word for parameter in given for word in ("-p", parameter)]
+        processes.start_module("benchmarks.faults.faulty_controller", "--ros-args", *words)
 
         def change(transition: int) -> None:
             request = ChangeState.Request(transition=Transition(id=transition))
@@ -78,8 +83,10 @@ def test_a_robot_that_was_stopped_before_its_first_command_goes_on(tmp_path: Pat
         change(Transition.TRANSITION_ACTIVATE)
         wait_for(lambda: statuses[-1].state == ControllerStatus.PAUSED and statuses[-1].ticks > 2, "pauses")
         assert not outcomes
+        faults.publish(String(data=model))
         assert observer.call(SetBool, "controller/pause", SetBool.Request(data=False)).success
-        wait_for(lambda: len(outcomes) > 5, "steps", timeout=60.0)
+        wait_for(lambda: len(outcomes) > (0 if model else 5), "steps", timeout=60.0)
+        assert statuses[-1].deadline_misses == 0, "a state that is said again meanwhile asks for no second decision"
 
 
 def stamp_of(message: JointState | Outcome) -> int:

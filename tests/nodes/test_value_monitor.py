@@ -96,3 +96,12 @@ def test_all_that_is_wrong_with_the_parameters_is_told_at_once(ros: tuple[Proces
     assert process.wait(30) == 1
     log = processes.log("value_monitor")
     assert all(name in log for name in ("'device': expected one of", "rate", "futures")), log
+
+
+def test_a_clock_that_stands_still_is_told(ros: tuple[Processes, Observer], checkpoint: Path) -> None:
+    processes, observer = ros
+    reports = observer.collect(DiagnosticArray, "/diagnostics")
+    spec = CONFIG / "base_goto.yaml"
+    processes.start("value_monitor", {"spec": spec, "checkpoint": checkpoint, "use_sim_time": True})
+    told = "no value: the clock has stood still for"
+    wait_for(lambda: any(told in array.status[0].message for array in list(reports)), "the reason")
